@@ -1,0 +1,175 @@
+"""The contract that every component keeps.
+
+A processor is synchronous and pure but for its own state: no I/O, no clock, no threads. That is what lets the same
+object run in the daemon, in a replay of a log after a crash, and in a test.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, ClassVar, Generic, TypeVar
+
+import polars as pl
+from pydantic import BaseModel, ConfigDict
+
+from otelbridge.core.batch import Batch, Origin
+from otelbridge.core.findings import Breadcrumb, Finding
+from otelbridge.core.schema import Column
+
+
+class Kind(StrEnum):
+    """What a component is, and the section of the configuration it stands in."""
+
+    RECEIVER = "receiver"
+    PROCESSOR = "processor"
+    EXPORTER = "exporter"
+
+
+class ComponentConfig(BaseModel):
+    """What a user writes under the component's id. The docstring under each field is its documentation."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+@dataclass(frozen=True, slots=True)
+class BuildContext:
+    """What the service injects into a component; users never see it.
+
+    Attributes:
+        id: the component's id in the configuration, e.g. `n_plus_one` or `n_plus_one/checkout`.
+        data_directory: where an exporter that writes files may write.
+    """
+
+    id: str
+    data_directory: str = ""
+
+
+class Processor(ABC):
+    """Adds columns, findings and drops to batches of spans.
+
+    `process` of a processor that stands before `group_by_trace` sees every span once, in any grouping into batches; what
+    it adds to a row must depend on that row alone, because the row is computed again when the buffer is refilled after
+    a crash. State is for what `process_traces` learns. With `needs_complete_traces`, `process` sees whole traces.
+    """
+
+    @abstractmethod
+    def process(self, batch: Batch) -> Batch:
+        """The batch with this processor's columns, findings and drops. Never raises on decodable input."""
+
+    def process_traces(self, batch: Batch) -> Batch:
+        """A second look, at whole traces, for a processor that stands before `group_by_trace`.
+
+        Called once for every span, when its trace is decided and before the trace processors run; spans that come after
+        the decision are shown in a batch of their own.
+        """
+        return batch
+
+    def breadcrumbs(self, kept: pl.DataFrame) -> Iterable[Breadcrumb]:
+        """Breadcrumbs for the kept spans of one export; called on survivors only."""
+        return ()
+
+    def snapshot(self) -> bytes:
+        """The state, complete and bounded; b"" for a processor that has none."""
+        return b""
+
+    def restore(self, state: bytes) -> None:
+        """Take over a state that `snapshot` of the same version wrote."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """One unit of delivery, as it lies in the outbox until the destination has taken it.
+
+    Attributes:
+        id: deterministic: the same trace encoded again gives the same id, so that a destination can drop repeats.
+        destination: which of the exporter's destinations (a DSN, a file); rate limits count per destination.
+        category: the destination's word for what it is (`transaction`, `error`), for rate limits.
+        body: what is sent, uncompressed.
+        spans: how many spans of the balance it carries (0 for findings and error events).
+    """
+
+    id: str
+    destination: str
+    category: str
+    body: bytes
+    spans: int
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What an exporter gets: whole traces that survived, and everything learnt about them.
+
+    Attributes:
+        spans: one row a span (see `core.schema`), rows of a trace in any order.
+        origins: as in `Batch`.
+        added: the columns of `spans` that processors added for the reader of a trace; null = not on this span.
+        findings: to be sent on their own, whether or not their example trace survived.
+        breadcrumbs: for the transactions of these spans.
+        now: log time in seconds since the epoch.
+    """
+
+    spans: pl.DataFrame
+    origins: dict[int, Origin]
+    added: tuple[Column, ...]
+    findings: tuple[Finding, ...]
+    breadcrumbs: tuple[Breadcrumb, ...]
+    now: float
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """What an exporter made of `Kept`: spans in parcels + spans dropped with a reason = spans kept."""
+
+    parcels: list[Parcel]
+    dropped: dict[str, int] = field(default_factory=dict)
+
+
+class Exporter(ABC):
+    """Turns kept traces into parcels (in the task, pure) and delivers a parcel (in the sender, one attempt)."""
+
+    @abstractmethod
+    def encode(self, kept: Kept) -> Encoded:
+        """Everything in `kept` as parcels. Deterministic; never raises on decodable input."""
+
+    @abstractmethod
+    def deliver(self, parcel: Parcel, now: float) -> None:
+        """One attempt, blocking. Raises RetryLater or Rejected; returning means the destination has it."""
+
+    def close(self) -> None:
+        """Release connections and files."""
+
+
+ComponentT = TypeVar("ComponentT", covariant=True)
+
+
+@dataclass(frozen=True)
+class ComponentSpec(Generic[ComponentT]):
+    """What the catalogue knows about a component without building it.
+
+    Attributes:
+        kind: receiver, processor or exporter.
+        name: lower_snake_case; the same in YAML, module, docs page and test.
+        config: the settings' model.
+        build: makes the component; prepares and starts nothing.
+        reads: columns that `process` and `process_traces` need, for this configuration.
+        carries: columns that must survive until the trace is exported or decided (read by `process_traces`,
+            `breadcrumbs` and, with `needs_complete_traces`, by `process`).
+        adds: columns it adds for the reader of a trace; exporters write them.
+        needs_complete_traces: must stand after `group_by_trace`.
+        summary: one line for `otelbridge components`.
+    """
+
+    kind: Kind
+    name: str
+    config: type[ComponentConfig]
+    build: Callable[[Any, BuildContext], ComponentT]
+    summary: str
+    reads: Callable[[Any], frozenset[str]] = field(default=lambda _config: frozenset())
+    carries: Callable[[Any], frozenset[str]] = field(default=lambda _config: frozenset())
+    adds: tuple[Column, ...] = ()
+    needs_complete_traces: bool = False
+
+    stability: ClassVar[str] = "alpha"

@@ -1,0 +1,58 @@
+"""What components found out: findings (they become issues) and breadcrumbs (they explain one transaction)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Level = Literal["info", "warning", "error", "fatal"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One insight about many spans, stable enough to be grouped.
+
+    Attributes:
+        kind: the component's word for it, e.g. `n_plus_one`; an alert rule selects by it.
+        level: how bad it is.
+        title: one sentence for a human, without values that differ from trace to trace.
+        key: what makes two findings the same problem; stable over traces, restarts and releases.
+        time: log time, seconds since the epoch.
+        tags: short searchable values.
+        contexts: named groups of details.
+        trace_id: an example trace, 0 when there is none.
+        span_id: the span of that trace the finding is about, 0 when there is none.
+        service: `service.name` of the example.
+        environment: deployment environment of the example, "" when unknown.
+        release: service version of the example, "" when unknown.
+    """
+
+    kind: str
+    level: Level
+    title: str
+    key: tuple[str, ...]
+    time: float
+    tags: Mapping[str, str] = field(default_factory=dict)
+    contexts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    trace_id: int = 0
+    span_id: int = 0
+    service: str = ""
+    environment: str = ""
+    release: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Breadcrumb:
+    """One line in the breadcrumbs of the transaction that holds the span.
+
+    `time` is in seconds since the epoch (the span's own, not the log's).
+    """
+
+    trace_id: int
+    span_id: int
+    time: float
+    category: str
+    message: str
+    level: Level = "info"
+    data: Mapping[str, Any] = field(default_factory=dict)
