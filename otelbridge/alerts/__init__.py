@@ -1,0 +1,1 @@
+"""Rules over measurements and findings, and whom to tell."""

@@ -1,0 +1,1 @@
+"""Pure arithmetic: no columns, no clock, no I/O."""

@@ -1,0 +1,1 @@
+"""YAML in, a checked model out, every mistake at once."""

@@ -7,7 +7,7 @@ object run in the daemon, in a replay of a log after a crash, and in a test.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, ClassVar, Generic, TypeVar
@@ -50,9 +50,10 @@ class BuildContext:
 class Processor(ABC):
     """Adds columns, findings and drops to batches of spans.
 
-    `process` of a processor that stands before `group_by_trace` sees every span once, in any grouping into batches; what
-    it adds to a row must depend on that row alone, because the row is computed again when the buffer is refilled after
-    a crash. State is for what `process_traces` learns. With `needs_complete_traces`, `process` sees whole traces.
+    `process` of a processor that stands before `group_by_trace` sees every span once, in any grouping into batches;
+    what it adds to a row must depend on that row alone, because the row is computed again when the buffer is refilled
+    after a crash. State is for what `process_traces` learns. With `needs_complete_traces`, `process` sees whole traces.
+    Every column that the component declares (`ComponentSpec.reads`, `carries`) exists, with nulls where there is none.
     """
 
     @abstractmethod
@@ -140,6 +141,45 @@ class Exporter(ABC):
 
     def close(self) -> None:
         """Release connections and files."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """What became of a request that is now durable.
+
+    Attributes:
+        spans: all spans of the request.
+        rejected: those among them that cannot be used.
+        reason: why, for the client's eyes; "" when none was rejected.
+    """
+
+    spans: int
+    rejected: int = 0
+    reason: str = ""
+
+
+Submit = Callable[[bytes], Awaitable[Accepted]]
+"""Hands the bytes of one ExportTraceServiceRequest over; returns once they are durable.
+
+Raises Undecodable (the client must not retry) or RetryLater (full, draining, disk full).
+"""
+
+
+class Receiver(ABC):
+    """Listens, checks what only the protocol can check, submits raw requests and answers clients."""
+
+    @abstractmethod
+    async def start(self, submit: Submit) -> None:
+        """Open the sockets; raises CannotStart with one clear line."""
+
+    @abstractmethod
+    async def stop(self, grace_seconds: float) -> None:
+        """Refuse new requests, and return when those in flight are answered or the grace is over."""
+
+    @property
+    @abstractmethod
+    def endpoint(self) -> str:
+        """host:port as bound (with port 0 configured: the port that was given)."""
 
 
 ComponentT = TypeVar("ComponentT", covariant=True)

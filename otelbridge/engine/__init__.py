@@ -1,0 +1,1 @@
+"""Moves batches from the log through the components, and remembers where it was."""

@@ -1,0 +1,1 @@
+"""Kept traces in, parcels out; one attempt to deliver a parcel."""

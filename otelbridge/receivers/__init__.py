@@ -1,0 +1,1 @@
+"""Protocols in, raw request bytes out."""

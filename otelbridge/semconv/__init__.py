@@ -1,0 +1,1 @@
+"""What attribute names and statements mean."""

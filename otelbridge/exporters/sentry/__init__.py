@@ -1,0 +1,1 @@
+"""What Sentry gets: transactions, error events, findings."""

@@ -33,7 +33,7 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_POST(self) -> None:  # noqa: N802 - the name is http.server's
-        body = self.rfile.read(int(self.headers["content-length"]))
+        body = self._read_body()
         if self.headers.get("content-encoding") == "gzip":
             body = gzip.decompress(body)
         is_json = self.headers["content-type"].startswith("application/json")
@@ -49,6 +49,16 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("content-length", str(len(answer)))
         self.end_headers()
         self.wfile.write(answer)
+
+    def _read_body(self) -> bytes:
+        if self.headers.get("transfer-encoding") != "chunked":
+            return self.rfile.read(int(self.headers["content-length"]))
+        body = b""
+        while size := int(self.rfile.readline(), 16):  # opentelemetry-js sends its requests in chunks
+            body += self.rfile.read(size)
+            self.rfile.readline()
+        self.rfile.readline()
+        return body
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is http.server's
         """Stay quiet: the recorder says what it stored."""

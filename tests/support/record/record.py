@@ -119,6 +119,8 @@ def record(name: str, work: Path) -> None:
 
 def store(name: str, capture: Capture, provider: Provider) -> None:
     """Write NAME.pb, and NAME.json and NAME.calls.jsonl if there is anything for them."""
+    if not capture.protobuf:
+        raise RuntimeError(f"{name} exported nothing")
     (RECORDED / f"{name}.pb").write_bytes(capture.protobuf)
     if capture.json:
         (body,) = capture.json  # JSON bodies cannot be concatenated: the application must export once

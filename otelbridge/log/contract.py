@@ -1,0 +1,77 @@
+"""What a log is: the ordered, durable record of every request that was acknowledged.
+
+A task owns one log. Its receivers append, the task reads in order and, when nothing undecided is left in the oldest
+records, lets them go. Append times never decrease, because they are the clock of everything behind the log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One acknowledged request.
+
+    Attributes:
+        sequence: 1, 2, 3 ... without gaps, over restarts too.
+        time: append time in seconds since the epoch; never decreases with the sequence.
+        payload: the bytes of an ExportTraceServiceRequest.
+    """
+
+    sequence: int
+    time: float
+    payload: bytes
+
+
+class Log(Protocol):
+    """Append from one thread, read and trim from another."""
+
+    def append(self, payloads: Sequence[bytes], now: float) -> list[Record]:
+        """Make the payloads durable, all or none, in one transaction, stamped max(now, last time, advanced time).
+
+        Raises RetryLater when the log holds as many bytes as it may, or the disk is full; nothing is kept then.
+        """
+        ...
+
+    def read(self, after: int, max_bytes: int) -> list[Record]:
+        """The records that follow `after`, in order, up to `max_bytes` of payload (at least one if there is any)."""
+        ...
+
+    def advance(self, now: float) -> float:
+        """Promise that records appended from here on are stamped with at least the returned time.
+
+        Only for a reader that has read everything: returns the last record's time when there are records it has not
+        been handed yet, else max(now, last time).
+        """
+        ...
+
+    def trim(self, low_watermark: int) -> None:
+        """Forget records with a sequence below `low_watermark`, as far as that is cheap (whole segments)."""
+        ...
+
+    def close(self) -> None:
+        """Close files. A log that was not closed loses nothing."""
+        ...
+
+    @property
+    def first_sequence(self) -> int:
+        """The oldest record still held; last_sequence + 1 when there is none."""
+        ...
+
+    @property
+    def last_sequence(self) -> int:
+        """The newest record's sequence; 0 before the first."""
+        ...
+
+    @property
+    def used_bytes(self) -> int:
+        """Bytes held, as counted against the capacity."""
+        ...
+
+    @property
+    def capacity_bytes(self) -> int:
+        """The bound."""
+        ...
