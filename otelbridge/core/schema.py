@@ -8,6 +8,7 @@ attributes carry the OpenTelemetry name of the concept (`db.query.text`) and exi
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import polars as pl
 from polars.datatypes import DataTypeClass
@@ -23,6 +24,40 @@ class Column:
     dtype: DType
     unit: str
     meaning: str
+
+
+Where = Literal["span", "resource"]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One attribute that may hold a concept; `scale` turns its unit into the concept's."""
+
+    key: str
+    scale: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Concept:
+    """One meaning that instrumentations spell differently, and the column that carries it.
+
+    Attributes:
+        name: the column's name: the current OpenTelemetry (else Sentry) name of the attribute.
+        dtype: String, Int64, Float64 or Boolean.
+        unit: "" when it has none.
+        meaning: for the documentation.
+        sources: attribute names in order of preference.
+        where: whether they are attributes of the span or of its resource.
+        minimum: numbers below it are absent, not wrong: token counts of -1 mean "unknown".
+    """
+
+    name: str
+    dtype: DType
+    unit: str
+    meaning: str
+    sources: tuple[Source, ...]
+    where: Where = "span"
+    minimum: float | None = None
 
 
 TRACE_ID = "trace_id"

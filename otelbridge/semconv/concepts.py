@@ -12,45 +12,9 @@ emit on the wire.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
-
 import polars as pl
 
-from otelbridge.core.schema import DType
-
-Where = Literal["span", "resource"]
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """One attribute that may hold the concept; `scale` turns its unit into the concept's."""
-
-    key: str
-    scale: float = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Concept:
-    """One meaning, and the column that carries it.
-
-    Attributes:
-        name: the column's name: the current OpenTelemetry (else Sentry) name of the attribute.
-        dtype: String, Int64, Float64 or Boolean.
-        unit: "" when it has none.
-        meaning: for the documentation.
-        sources: attribute names in order of preference.
-        where: whether they are attributes of the span or of its resource.
-        minimum: numbers below it are absent, not wrong: token counts of -1 mean "unknown".
-    """
-
-    name: str
-    dtype: DType
-    unit: str
-    meaning: str
-    sources: tuple[Source, ...]
-    where: Where = "span"
-    minimum: float | None = None
+from otelbridge.core.schema import Concept, Source, Where
 
 
 def _sources(names: str | tuple[str | tuple[str, float], ...]) -> tuple[Source, ...]:

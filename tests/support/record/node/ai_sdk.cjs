@@ -36,8 +36,8 @@ function toStandIn(url, init) {
 }
 
 // Telemetry settings of one call: v7 has no metadata, so its user is known from the server span alone.
-function telemetry(functionId) {
-  const metadata = { userId: 'user_42', sessionId: 'sess_9', projectId: 'proj_a' };
+function telemetry(functionId, userId = 'user_42') {
+  const metadata = { userId, sessionId: `sess_of_${userId}`, projectId: 'proj_a' };
   return version.startsWith('v7')
     ? { telemetry: { functionId } }
     : { experimental_telemetry: { isEnabled: true, functionId, metadata } };
@@ -63,20 +63,22 @@ async function main() {
     },
   });
 
+  const userOf = (model) => (model === models.anthropic ? 'user_7' : 'user_42');
   const generate = (model, prompt, more = {}) =>
-    ai.generateText({ model, prompt, ...telemetry('chat'), ...more });
+    ai.generateText({ model, prompt, ...telemetry('chat', userOf(model)), ...more });
   const stream = (model, prompt, more = {}) =>
-    ai.streamText({ model, prompt, onError: () => {}, ...telemetry('chat-stream'), ...more });
+    ai.streamText({ model, prompt, onError: () => {}, ...telemetry('chat-stream', userOf(model)), ...more });
   async function send(result, response) {
     for await (const text of result.textStream) response.write(text);
   }
 
-  const byKind = {
+  const withEveryModel = {
     'generateText+tool': (model) =>
       generate(model, 'What is the weather in Paris?', {
         tools: { getWeather },
         stopWhen: (ai.stepCountIs ?? ai.isStepCount)(3),
       }),
+    'generateText-429': (model) => generate(model, '[429] hello', { maxRetries: 1 }),
     streamText: (model, response) => send(stream(model, 'Say hello'), response),
     // The client hangs up and the application passes that on to the model call.
     'streamText-client-left': async (model, response) => {
@@ -84,23 +86,24 @@ async function main() {
       response.on('close', () => controller.abort());
       await send(stream(model, '[slow] tell me everything', { abortSignal: controller.signal }), response);
     },
+  };
+  const scenarios = {
+    'openai-chat/streamText-429': async (response) => {
+      const result = stream(models['openai-chat'], '[429] hello', { maxRetries: 0 });
+      await send(result, response);
+      await result.finishReason;
+    },
     // The application loses interest without a word: nobody reads the stream any more.
-    'streamText-reader-left': async (model, response) => {
-      for await (const text of stream(model, '[slow] tell me everything').textStream) {
+    'openai-chat/streamText-reader-left': async (response) => {
+      for await (const text of stream(models['openai-chat'], 'Say hello').textStream) {
         response.write(text);
         break;
       }
     },
-    'generateText-429': (model) => generate(model, '[429] hello', { maxRetries: 1 }),
-    'streamText-429': async (model, response) => {
-      const result = stream(model, '[429] hello', { maxRetries: 0 });
-      await send(result, response);
-      await result.finishReason;
-    },
-  };
-  const single = {
     'openai-responses/generateText-flex': () =>
-      generate(models['openai-responses'], '[flex] hello', { providerOptions: { openai: { serviceTier: 'flex' } } }),
+      generate(models['openai-responses'], '[flex] hello', {
+        providerOptions: { openai: { serviceTier: 'flex' } },
+      }),
     'anthropic/generateText-long': () => generate(models.anthropic, '[long] summarise this'),
     'anthropic/generateText-1h': () => generate(models.anthropic, '[1h] hello'),
     'openai-chat/generateObject': () =>
@@ -112,9 +115,8 @@ async function main() {
       }),
     'openai/embed': () => ai.embed({ model: embedding, value: 'a text', ...telemetry('embed') }),
   };
-  const scenarios = { ...single };
   for (const [name, model] of Object.entries(models)) {
-    for (const [kind, run] of Object.entries(byKind)) {
+    for (const [kind, run] of Object.entries(withEveryModel)) {
       scenarios[`${name}/${kind}`] = (response) => run(model, response);
     }
   }
@@ -125,7 +127,8 @@ async function main() {
   for (const scenario of Object.keys(scenarios).sort()) {
     const leaveAfterMs = scenario.endsWith('client-left') ? 120 : undefined;
     const route = `POST /api/chat?scenario=${encodeURIComponent(scenario)}`;
-    const answer = await request(server, route, { leaveAfterMs });
+    const user = scenario.startsWith('anthropic') ? 'user_7' : 'user_42';
+    const answer = await request(server, route, { leaveAfterMs, user });
     console.log(version, scenario, answer.status, JSON.stringify(answer.text.slice(0, 60)));
   }
   await finish(server, sdk, 2500);

@@ -11,7 +11,7 @@ const { OTLPTraceExporter } = require('@opentelemetry/exporter-trace-otlp-proto'
 const { HttpInstrumentation } = require('@opentelemetry/instrumentation-http');
 const { ExpressInstrumentation } = require('@opentelemetry/instrumentation-express');
 
-function startSdk(serviceName, { instrumentations = [], spanProcessors } = {}) {
+function startSdk(serviceName, { instrumentations = [], spanProcessors, spanLimits } = {}) {
   const sdk = new NodeSDK({
     resource: resourceFromAttributes({
       'service.name': serviceName,
@@ -22,6 +22,7 @@ function startSdk(serviceName, { instrumentations = [], spanProcessors } = {}) {
     resourceDetectors: [],
     autoDetectResources: false,
     ...(spanProcessors ? { spanProcessors } : { traceExporter: new OTLPTraceExporter() }),
+    spanLimits,
     logRecordProcessors: [],
     metricReaders: [],
     instrumentations: [
@@ -47,9 +48,9 @@ async function startServer(routes) {
     const [method, path] = route.split(' ');
     application[method.toLowerCase()](path, async (request, response) => {
       serverSpan().setAttributes({
-        'user.id': request.get('x-user') ?? 'user_42',
-        'session.id': request.get('x-session') ?? 'sess_9',
-        scenario: request.query.scenario ?? path,
+        'user.id': request.get('x-user'),
+        'session.id': `sess_of_${request.get('x-user')}`,
+        ...(request.query.scenario && { scenario: request.query.scenario }),
       });
       try {
         await handler(request, response);
@@ -66,9 +67,10 @@ async function startServer(routes) {
 }
 
 // Send one request and read the answer; with `leaveAfterMs` the client hangs up that long after the first byte.
-function request(server, route, { leaveAfterMs, headers = {} } = {}) {
+function request(server, route, { leaveAfterMs, user = 'user_42', headers } = {}) {
   const [method, path] = route.split(' ');
-  const options = { method, path, port: server.address().port, host: '127.0.0.1', agent: false, headers };
+  const { address: host, port } = server.address();
+  const options = { method, path, host, port, agent: false, headers: { 'x-user': user, ...headers } };
   return new Promise((resolve, reject) => {
     const outgoing = http.request(options, (response) => {
       let text = '';
