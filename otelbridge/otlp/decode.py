@@ -30,7 +30,7 @@ class DecodedSpans:
         distinct_attributes: one row a distinct attribute: key: string, value: struct of string, bool, int and double,
             at most one of them set.
         attributes: Int32, one row an attribute: index into `distinct_attributes`.
-        attribute_counts: Int32, one row a span: how many rows of `attributes` are its own.
+        attribute_spans: Int64, one row an attribute: index of the span it stands on.
         scopes: resource and instrumentation scope, one a ScopeSpans that holds spans.
         spans_per_scope: how many consecutive spans belong to each of `scopes`.
         spans_per_request: how many spans each request holds.
@@ -40,7 +40,7 @@ class DecodedSpans:
     fields: pa.RecordBatch
     distinct_attributes: pa.RecordBatch
     attributes: pa.Array
-    attribute_counts: pa.Array
+    attribute_spans: pa.Array
     scopes: list[Origin]
     spans_per_scope: list[int]
     spans_per_request: list[int]
@@ -86,7 +86,7 @@ def decode(requests: Sequence[bytes]) -> DecodedSpans:
         fields=fields.drop_columns(["attributes"]),
         distinct_attributes=attributes,
         attributes=distinct.indices,
-        attribute_counts=pc.list_value_length(attribute_lists),
+        attribute_spans=pc.list_parent_indices(attribute_lists),
         scopes=list(map(Origin, resources, scopes)),
         spans_per_scope=counts,
         spans_per_request=spans_per_request,
@@ -97,17 +97,19 @@ def concatenate(parts: Sequence[DecodedSpans]) -> DecodedSpans:
     """Several decoded groups of requests as one."""
     if len(parts) == 1:
         return parts[0]
-    attributes = []
-    distinct = 0
+    attributes, attribute_spans = [], []
+    distinct = spans = 0
     for part in parts:
         attributes.append(pc.add(part.attributes, pa.scalar(distinct, pa.int32())))
+        attribute_spans.append(pc.add(part.attribute_spans, pa.scalar(spans, pa.int64())))
         distinct += len(part.distinct_attributes)
+        spans += part.spans
     return DecodedSpans(
         raw=pa.concat_arrays([part.raw for part in parts]),
         fields=pa.concat_batches([part.fields for part in parts]),
         distinct_attributes=pa.concat_batches([part.distinct_attributes for part in parts]),
         attributes=pa.concat_arrays(attributes),
-        attribute_counts=pa.concat_arrays([part.attribute_counts for part in parts]),
+        attribute_spans=pa.concat_arrays(attribute_spans),
         scopes=[scope for part in parts for scope in part.scopes],
         spans_per_scope=[count for part in parts for count in part.spans_per_scope],
         spans_per_request=[count for part in parts for count in part.spans_per_request],

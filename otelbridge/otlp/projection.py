@@ -75,7 +75,7 @@ def _pool() -> descriptor_pool.DescriptorPool:
     for name, fields in _MESSAGES.items():
         _add_message(file, name, fields)
     pool = descriptor_pool.DescriptorPool()
-    pool.Add(file)  # type: ignore[no-untyped-call] # the stubs lack it
+    pool.Add(file)
     return pool
 
 
