@@ -128,6 +128,10 @@ class Encoded:
     dropped: dict[str, int] = field(default_factory=dict)
 
 
+RateLimit = tuple[frozenset[str], float]
+"""Categories (empty: all) and for how many seconds the destination wants nothing of them."""
+
+
 class Exporter(ABC):
     """Turns kept traces into parcels (in the task, pure) and delivers a parcel (in the sender, one attempt)."""
 
@@ -136,8 +140,12 @@ class Exporter(ABC):
         """Everything in `kept` as parcels. Deterministic; never raises on decodable input."""
 
     @abstractmethod
-    def deliver(self, parcel: Parcel, now: float) -> None:
-        """One attempt, blocking. Raises RetryLater or Rejected; returning means the destination has it."""
+    def deliver(self, parcel: Parcel, now: float) -> tuple[RateLimit, ...]:
+        """One attempt, blocking, from any thread. Raises RetryLater, RateLimited or Rejected.
+
+        Returning means that the destination has it. What it returns are the pauses that the destination asks for from
+        now on, usually none: it may take this parcel and yet announce that it wants no more of a category.
+        """
 
     def close(self) -> None:
         """Release connections and files."""

@@ -27,6 +27,14 @@ class RetryLater(OtelbridgeError):
         self.seconds = seconds
 
 
+class RateLimited(RetryLater):
+    """The destination asks for a pause: `limits` says for which categories (empty: all) and how many seconds each."""
+
+    def __init__(self, reason: str, limits: tuple[tuple[frozenset[str], float], ...]) -> None:
+        super().__init__(reason, max((seconds for _, seconds in limits), default=None))
+        self.limits = limits
+
+
 class Rejected(OtelbridgeError):
     """The other side will never take this: count it under its reason and go on."""
 
