@@ -51,10 +51,12 @@ class Extracted:
 
 def arbitrary_concept(column: str) -> Concept | None:
     """The concept behind `attribute:KEY` or `resource:KEY`, as conditions name attributes that have no column."""
-    for prefix, where in ((ATTRIBUTE_PREFIX, "span"), (RESOURCE_PREFIX, "resource")):
-        if column.startswith(prefix):
-            key = column.removeprefix(prefix)
-            return Concept(column, pl.String, "", f"{where} attribute {key}", (Source(key),), where)
+    if column.startswith(ATTRIBUTE_PREFIX):
+        key = column.removeprefix(ATTRIBUTE_PREFIX)
+        return Concept(column, pl.String, "", f"span attribute {key}", (Source(key),))
+    if column.startswith(RESOURCE_PREFIX):
+        key = column.removeprefix(RESOURCE_PREFIX)
+        return Concept(column, pl.String, "", f"resource attribute {key}", (Source(key),), "resource")
     return None
 
 
@@ -79,6 +81,13 @@ class ColumnExtractor:
         columns = [*wire.get_columns(), *_repeat_rows(of_scope, decoded.spans_per_scope), *sources]
         spans = pl.DataFrame(columns).select(*_WIRE, *of_scope.columns, *expressions)
         return Extracted(spans, dict(zip(keys, decoded.scopes, strict=True)), unusable)
+
+    def with_resource_columns(self, spans: pl.DataFrame, origins: Mapping[int, Origin]) -> pl.DataFrame:
+        """The resource concepts' columns, for spans that have an `origin` but not those columns."""
+        of_origin = pl.DataFrame(
+            [pl.Series(schema.ORIGIN, list(origins), pl.UInt64), *self._resources.columns(list(origins.values()))]
+        )
+        return spans.join(of_origin, on=schema.ORIGIN, how="left", maintain_order="left")
 
 
 def _integer_id(name: str, length: int, dtype: schema.DType) -> pl.Expr:

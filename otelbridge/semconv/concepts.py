@@ -71,6 +71,7 @@ OTHER_OPERATIONS: tuple[Concept, ...] = (
     _text("rpc.service", "RPC service", "rpc.service"),
     _text("messaging.system", "messaging system", "messaging.system"),
     _text("faas.trigger", "what started a function", "faas.trigger"),
+    _text("sentry.op", "operation set by hand for Sentry", "sentry.op"),
     _text("mcp.method.name", "MCP method", "mcp.method.name"),
     _text("mcp.server.name", "MCP server", "mcp.server.name fastmcp.server.name"),
     _text("error.type", "class of the error", "error.type exception.type"),

@@ -1,0 +1,103 @@
+"""The checkpoint: processors' state, read position, decisions and outbox in one SQLite transaction.
+
+Either everything that was learnt up to a tick boundary is durable, together with the parcels that came of it, or
+nothing is and the log is read again. That is what makes the outbox get every parcel exactly once.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from otelbridge.core.component import Parcel
+from otelbridge.core.errors import CannotStart, RetryLater, StateUnreadable
+from otelbridge.engine.task import Progress, Resumption
+
+FORMAT = 1  # raise it when what is saved cannot be read by the version before
+
+InsertParcels = Callable[[sqlite3.Connection, Sequence[Parcel], str, float], None]
+"""Puts parcels of one exporter into the outbox, inside the transaction that is open on the connection."""
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS checkpoint (id INTEGER PRIMARY KEY CHECK (id = 1), format INTEGER NOT NULL,
+    position INTEGER NOT NULL, tick INTEGER NOT NULL, low_record INTEGER NOT NULL, ledger BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS component_state (component TEXT PRIMARY KEY, state BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS decisions (number INTEGER PRIMARY KEY, generation INTEGER NOT NULL,
+    position INTEGER NOT NULL, decisions BLOB NOT NULL);
+CREATE INDEX IF NOT EXISTS decisions_by_generation ON decisions (generation);
+"""
+
+
+class CheckpointStore:
+    """The state file of one task. Used by the task's thread; the sender has a connection of its own."""
+
+    def __init__(
+        self, path: Path, outbox_schema: str, insert_parcels: InsertParcels, synchronous: str = "normal"
+    ) -> None:
+        self._insert_parcels = insert_parcels
+        self._states: dict[str, bytes] = {}
+        try:
+            self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30.0)
+            path.chmod(0o600)
+            self._connection.execute("PRAGMA journal_mode = WAL")
+            self._connection.execute(f"PRAGMA synchronous = {synchronous}")
+            self._connection.executescript(_SCHEMA + outbox_schema)
+        except (sqlite3.Error, OSError) as error:
+            raise CannotStart(f"cannot open {path}: {error}") from None
+
+    def load(self) -> Resumption:
+        """The last checkpoint; an empty one on a new folder. Raises StateUnreadable."""
+        try:
+            row = self._connection.execute(
+                "SELECT format, position, tick, low_record, ledger FROM checkpoint"
+            ).fetchone()
+            if row is None:
+                return Resumption()
+            saved_format, position, tick, low_record, ledger = row
+            if saved_format != FORMAT:
+                raise StateUnreadable(f"the state has format {saved_format}, this version reads {FORMAT}")
+            self._states = dict(self._connection.execute("SELECT component, state FROM component_state"))
+            decisions = self._connection.execute(
+                "SELECT generation, position, decisions FROM decisions ORDER BY number"
+            ).fetchall()
+        except sqlite3.DatabaseError as error:
+            raise StateUnreadable(f"the state file is damaged: {error}") from None
+        return Resumption(position, tick, low_record, dict(self._states), ledger, decisions)
+
+    def save(self, progress: Progress, now: float) -> None:
+        """Make the progress durable. Raises RetryLater when the disk is full; nothing is saved then."""
+        connection = self._connection
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                self._write(connection, progress, now)
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+        except sqlite3.OperationalError as error:  # disk full, I/O error, locked for longer than the timeout
+            raise RetryLater(f"checkpoint: {error}") from error
+        self._states.update(progress.states)
+
+    def _write(self, connection: sqlite3.Connection, progress: Progress, now: float) -> None:
+        connection.execute(
+            "INSERT OR REPLACE INTO checkpoint VALUES (1, ?, ?, ?, ?, ?)",
+            (FORMAT, progress.position, progress.tick, progress.low_record, progress.ledger),
+        )
+        changed = [item for item in progress.states.items() if self._states.get(item[0]) != item[1]]
+        connection.executemany("INSERT OR REPLACE INTO component_state VALUES (?, ?)", changed)
+        if progress.decisions:
+            connection.execute(
+                "INSERT INTO decisions (generation, position, decisions) VALUES (?, ?, ?)",
+                (progress.generation, progress.position, progress.decisions),
+            )
+        connection.execute("DELETE FROM decisions WHERE generation < ?", (progress.oldest_generation,))
+        for exporter, parcels in progress.parcels.items():
+            if parcels:
+                self._insert_parcels(connection, parcels, exporter, now)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()

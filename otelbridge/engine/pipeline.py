@@ -1,0 +1,126 @@
+"""A pipeline as it runs: which columns are made, which components see them in which order, and what is carried."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from otelbridge.core import schema
+from otelbridge.core.batch import Batch
+from otelbridge.core.component import BuildContext, ComponentConfig, ComponentSpec, Exporter, Processor
+from otelbridge.core.schema import Column, Concept, DType
+from otelbridge.engine.group_by_trace import GroupByTrace
+from otelbridge.otlp.columns import ColumnExtractor, arbitrary_concept
+from otelbridge.semconv.concepts import CONCEPTS
+from otelbridge.semconv.derived import OP_READS
+
+DERIVED = frozenset({"duration_ms", "is_segment", "op"})
+
+
+@dataclass(frozen=True, slots=True)
+class Configured:
+    """One component of a pipeline: its id, what the catalogue says of it, its settings."""
+
+    id: str
+    spec: ComponentSpec[Any]
+    config: ComponentConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A built processor under its id."""
+
+    id: str
+    processor: Processor
+
+
+@dataclass(slots=True)
+class Pipeline:
+    """What a task runs.
+
+    Attributes:
+        id: e.g. `traces` or `traces/checkout`.
+        span_steps: processors before group_by_trace.
+        grouping: the trace buffer.
+        trace_steps: processors after it.
+        exporters: by component id.
+        added: columns that processors add for the reader of a trace.
+        carried: columns that lie in the trace buffer.
+        promised: those of them that processors make: null-filled where one could not.
+    """
+
+    id: str
+    extractor: ColumnExtractor
+    span_steps: Sequence[Step]
+    grouping: GroupByTrace
+    trace_steps: Sequence[Step]
+    exporters: Mapping[str, Exporter]
+    added: tuple[Column, ...]
+    carried: list[str]
+    promised: Mapping[str, DType]
+
+    def steps(self) -> Sequence[Step]:
+        """All processors, in order."""
+        return (*self.span_steps, *self.trace_steps)
+
+    def without_unread(self, spans: pl.DataFrame) -> pl.DataFrame:
+        """Only the columns that something after the buffer reads."""
+        broken = [name for name in self.promised if name not in spans.columns]
+        if broken:
+            spans = spans.with_columns(pl.lit(None, dtype=self.promised[name]).alias(name) for name in broken)
+        return spans.select(self.carried)
+
+    def with_resource(self, batch: Batch) -> Batch:
+        """Columns of the resource again: they are not carried, because they follow from the origin."""
+        return batch.with_spans(self.extractor.with_resource_columns(batch.spans, batch.origins))
+
+
+def build(pipeline_id: str, processors: Sequence[Configured], exporters: Sequence[Configured], folder: str) -> Pipeline:
+    """Construct the components of one checked configuration; starts nothing."""
+    position = next(i for i, item in enumerate(processors) if item.spec.name == "group_by_trace")
+    grouping = processors[position]
+    everything = [*processors, *exporters]
+    reads = frozenset().union(*(item.spec.reads(item.config) for item in everything))
+    carries = frozenset().union(
+        *(item.spec.carries(item.config) for item in everything),
+        *(item.spec.reads(item.config) for item in (*processors[position + 1 :], *exporters)),
+    )
+    added = tuple(column for item in processors for column in item.spec.adds)
+    concepts = _concepts(reads | carries | OP_READS, frozenset(column.name for column in added))
+    resource_columns = {concept.name for concept in concepts if concept.where == "resource"}
+    wire = [column.name for column in schema.WIRE_COLUMNS]
+    carried = [*wire, *sorted((carries | DERIVED) - resource_columns - set(wire))]
+    made_later = {column.name for item in processors[position + 1 :] for column in item.spec.adds}
+    made_before = {column.name: column.dtype for item in processors[:position] for column in item.spec.adds}
+    carried = [name for name in carried if name not in made_later]
+
+    def step(item: Configured) -> Step:
+        return Step(item.id, item.spec.build(item.config, BuildContext(item.id, folder)))
+
+    return Pipeline(
+        id=pipeline_id,
+        extractor=ColumnExtractor(concepts),
+        span_steps=[step(item) for item in processors[:position]],
+        grouping=grouping.spec.build(grouping.config, BuildContext(grouping.id, folder)),
+        trace_steps=[step(item) for item in processors[position + 1 :]],
+        exporters={item.id: item.spec.build(item.config, BuildContext(item.id, folder)) for item in exporters},
+        added=added,
+        carried=carried,
+        promised={name: made_before[name] for name in carried if name in made_before},
+    )
+
+
+def _concepts(wanted: frozenset[str], added: frozenset[str]) -> list[Concept]:
+    concepts = []
+    for name in sorted(wanted):
+        concept = CONCEPTS.get(name) or arbitrary_concept(name)
+        if concept is not None:
+            concepts.append(concept)
+        elif name not in added:
+            known = {column.name for column in (*schema.WIRE_COLUMNS, *schema.DERIVED_COLUMNS)} | DERIVED
+            if name not in known:
+                raise LookupError(f"no concept and no processor makes the column {name!r}")
+    return concepts

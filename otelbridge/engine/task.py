@@ -1,0 +1,304 @@
+"""A task: one log, read in order, through one pipeline, to parcels.
+
+Deterministic: the same log gives the same decisions and parcels, however it is cut into groups and wherever the task
+was killed and started again. Its clock is the append time of the records, in ticks; see `engine.group_by_trace`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import polars as pl
+
+from otelbridge.core import schema
+from otelbridge.core.batch import Batch
+from otelbridge.core.component import Encoded, Exporter, Kept, Parcel
+from otelbridge.core.findings import Finding
+from otelbridge.core.outcomes import DropReason
+from otelbridge.engine.decisions import Decision
+from otelbridge.engine.group_by_trace import TICKS_PER_SECOND
+from otelbridge.engine.ledger import Ledger
+from otelbridge.engine.pipeline import Pipeline
+from otelbridge.otlp.decode import DecodedSpans
+from otelbridge.semconv.derived import with_derived
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What a task needs to know of a record beside its spans."""
+
+    sequence: int
+    time: float
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a task has come, at a tick boundary.
+
+    Attributes:
+        position: the last record whose spans are in the state.
+        tick: the last tick that is closed.
+        low_record: the oldest record a restart must read again.
+        states: snapshot of every processor, by component id.
+        ledger: the balance.
+        generation: number of the decision generation that `decisions` belong to.
+        decisions: decisions made since the last progress.
+        oldest_generation: generations before it may be deleted.
+        parcels: by exporter, made since the last progress.
+    """
+
+    position: int
+    tick: int
+    low_record: int
+    states: Mapping[str, bytes]
+    ledger: bytes
+    generation: int
+    decisions: bytes
+    oldest_generation: int
+    parcels: Mapping[str, Sequence[Parcel]]
+
+
+@dataclass(frozen=True, slots=True)
+class Resumption:
+    """What a restart takes over from the last checkpoint."""
+
+    position: int = 0
+    tick: int = -1
+    low_record: int = 1
+    states: Mapping[str, bytes] = field(default_factory=dict)
+    ledger: bytes = b""
+    decisions: Sequence[tuple[int, int, bytes]] = ()
+
+
+OnError = Callable[[str, BaseException], None]
+"""Told when a component raised: its id and the error. The batch goes on without what it would have added."""
+
+
+class Task:
+    """Reads decoded records; what comes of them is taken with `progress`."""
+
+    def __init__(self, pipeline: Pipeline, on_error: OnError) -> None:
+        self.pipeline = pipeline
+        self.ledger = Ledger()
+        self.position = 0
+        self._tick = -1  # closed
+        self._open_tick = -1
+        self._on_error = on_error
+        self._parcels: dict[str, list[Parcel]] = {exporter: [] for exporter in pipeline.exporters}
+        self.pending_bytes = 0
+
+    # reading
+
+    def feed(self, decoded: DecodedSpans, stamps: Sequence[Stamp]) -> Iterator[None]:
+        """Take the spans of consecutive records; yields at every tick boundary, where `progress` may be taken."""
+        for tick, batch, last in self._ticks(decoded, stamps):
+            if tick > self._open_tick:
+                self._close(tick - 1)
+                yield
+            self._open_tick = max(tick, self._open_tick)
+            self._take(batch)
+            self.position = last
+
+    def advance(self, now: float) -> bool:
+        """Close every tick that ends at or before `now`; only when everything appended before `now` has been fed."""
+        tick = math.floor(now * TICKS_PER_SECOND) - 1
+        if tick <= self._tick:
+            return False
+        self._close(tick)
+        return True
+
+    def drain(self) -> None:
+        """Decide everything that is held, now."""
+        self._close(self._open_tick)
+        for batch in self.pipeline.grouping.drain(self._tick):
+            self._decide(batch)
+
+    def progress(self) -> Progress:
+        """What must become durable together; resets what is only handed over once (decisions, parcels)."""
+        grouping = self.pipeline.grouping
+        low = grouping.low_record(self.position)
+        generation, decisions, oldest = grouping.decisions.save(self.position, low)
+        parcels, self._parcels = self._parcels, {exporter: [] for exporter in self.pipeline.exporters}
+        self.pending_bytes = 0
+        return Progress(
+            position=self.position,
+            tick=self._tick,
+            low_record=low,
+            states={step.id: step.processor.snapshot() for step in self.pipeline.steps()},
+            ledger=self.ledger.snapshot(),
+            generation=generation,
+            decisions=decisions,
+            oldest_generation=oldest,
+            parcels=parcels,
+        )
+
+    # after a restart
+
+    def resume(self, saved: Resumption) -> None:
+        """Before `refill`: what is known about traces."""
+        self.position = saved.position
+        self._tick = self._open_tick = saved.tick
+        self.pipeline.grouping.decisions.load(saved.decisions)
+        if saved.ledger:
+            self.ledger = Ledger.restore(saved.ledger)
+
+    def refill(self, decoded: DecodedSpans, stamps: Sequence[Stamp]) -> None:
+        """Put spans of records up to `position` back into the buffer, but for those already decided."""
+        decisions = self.pipeline.grouping.decisions
+        for tick, batch, _last in self._ticks(decoded, stamps):
+            batch = self._span_stage(self._without_unusable(batch))
+            ids = batch.spans[schema.TRACE_ID].unique()
+            undecided = [trace_id for trace_id in ids.to_list() if decisions.find(trace_id) is None]
+            keep = batch.spans[schema.TRACE_ID].is_in(pl.Series(undecided, dtype=pl.UInt128))
+            carried = self.pipeline.without_unread(batch.spans.filter(keep))
+            self.pipeline.grouping.add(batch.with_spans(carried), tick)
+
+    def restore(self, states: Mapping[str, bytes]) -> None:
+        """After `refill`: the processors' state, which the refilled spans are already part of."""
+        for step in self.pipeline.steps():
+            state = states.get(step.id)
+            if state:
+                step.processor.restore(state)
+
+    # the stages
+
+    def _ticks(self, decoded: DecodedSpans, stamps: Sequence[Stamp]) -> Iterator[tuple[int, Batch, int]]:
+        """The spans of one tick after another, with the sequence of the tick's last record."""
+        extracted = self.pipeline.extractor.extract(decoded)
+        counts = decoded.spans_per_request
+        spans = extracted.spans.with_columns(_places(stamps, counts))
+        start = end = 0
+        for i, stamp in enumerate(stamps):
+            tick = math.floor(stamp.time * TICKS_PER_SECOND)
+            end += counts[i]
+            if i + 1 == len(stamps) or math.floor(stamps[i + 1].time * TICKS_PER_SECOND) != tick:
+                now = (tick + 1) / TICKS_PER_SECOND
+                part = spans.slice(start, end - start)
+                yield tick, Batch(with_derived(part), now, extracted.origins), stamp.sequence
+                start = end
+
+    def _take(self, batch: Batch) -> None:
+        self.ledger.received += batch.spans.height
+        batch = self._span_stage(self._without_unusable(batch))
+        self.ledger.drop(batch.dropped)
+        self.pipeline.grouping.add(batch.with_spans(self.pipeline.without_unread(batch.spans)), self._open_tick)
+
+    @staticmethod
+    def _without_unusable(batch: Batch) -> Batch:
+        unusable = batch.spans[schema.TRACE_ID].is_null() | batch.spans[schema.SPAN_ID].is_null()
+        return batch.drop(DropReason.INVALID_ID, unusable) if unusable.any() else batch
+
+    def _span_stage(self, batch: Batch) -> Batch:
+        for step in self.pipeline.span_steps:
+            batch = self._run(step.id, step.processor.process, batch)
+        return batch
+
+    def _close(self, tick: int) -> None:
+        """Decide what is due: first at the end of the tick that got spans, then at every later boundary."""
+        grouping = self.pipeline.grouping
+        if self._open_tick > self._tick:
+            self._tick = self._open_tick
+            late = grouping.take_late(self._tick)
+            if late is not None:
+                self._follow(late)
+            for batch in grouping.due(self._tick):
+                self._decide(batch)
+            for batch in grouping.relieve(self._tick):
+                self._decide(batch)
+        if tick > self._tick:
+            self._tick = self._open_tick = tick
+            for batch in grouping.due(tick):
+                self._decide(batch)
+
+    def _decide(self, batch: Batch) -> None:
+        """Whole traces through the trace processors: what remains is kept."""
+        ids = batch.spans[schema.TRACE_ID].unique().to_list()
+        batch = self._second_look(self.pipeline.with_resource(batch))
+        for step in self.pipeline.trace_steps:
+            batch = self._run(step.id, step.processor.process, batch)
+        kept = self._kept_decisions(batch.spans)
+        dropped = Decision(kept=False)
+        self.pipeline.grouping.decisions.remember((trace_id, kept.get(trace_id, dropped)) for trace_id in ids)
+        self.ledger.traces["kept"] += len(kept)
+        self.ledger.traces["dropped"] += len(ids) - len(kept)
+        self.ledger.drop(batch.dropped)
+        self._export(batch.with_columns(pl.lit(value=False).alias("late")))
+
+    def _follow(self, batch: Batch) -> None:
+        """Late spans: looked at by those who count everything, then kept or dropped as their trace was."""
+        batch = self._second_look(self.pipeline.with_resource(batch))
+        batch = batch.drop(DropReason.LATE_SAMPLED_OUT, ~batch.spans["kept"])
+        self.ledger.late["dropped"] += batch.dropped.get(DropReason.LATE_SAMPLED_OUT, 0)
+        self.ledger.late["kept"] += batch.spans.height
+        self.ledger.drop(batch.dropped)
+        self._export(batch.with_columns(pl.lit(value=True).alias("late")))
+
+    def _second_look(self, batch: Batch) -> Batch:
+        for step in self.pipeline.span_steps:
+            batch = self._run(step.id, step.processor.process_traces, batch)
+        return batch
+
+    @staticmethod
+    def _kept_decisions(spans: pl.DataFrame) -> dict[int, Decision]:
+        if "sampling.rule" not in spans.columns:
+            return dict.fromkeys(spans[schema.TRACE_ID].unique().to_list(), Decision(kept=True))
+        kept = spans.group_by(schema.TRACE_ID).agg(pl.first("sampling.rule", "sampling.rate"))
+        made: dict[tuple[str, float], Decision] = {}
+        return {
+            trace_id: made.setdefault((rule, rate), Decision(kept=True, rule=rule, rate=rate))
+            for trace_id, rule, rate in kept.iter_rows()
+        }
+
+    def _export(self, batch: Batch) -> None:
+        findings: tuple[Finding, ...] = batch.findings
+        for finding in findings:
+            self.ledger.findings[finding.kind] += 1
+        self.ledger.kept += batch.spans.height
+        if batch.spans.height == 0 and not findings:
+            return
+        kept = Kept(
+            spans=batch.spans,
+            origins=dict(batch.origins),
+            added=tuple(column for column in self.pipeline.added if column.name in batch.spans.columns),
+            findings=findings,
+            breadcrumbs=tuple(
+                crumb for step in self.pipeline.steps() for crumb in step.processor.breadcrumbs(batch.spans)
+            ),
+            now=batch.now,
+        )
+        for exporter_id, exporter in self.pipeline.exporters.items():
+            encoded = self._encode(exporter_id, exporter, kept)
+            self._parcels[exporter_id] += encoded.parcels
+            self.pending_bytes += sum(len(parcel.body) for parcel in encoded.parcels)
+            self.ledger.drop_at_export(exporter_id, encoded.dropped)
+
+    # containment: a component that raises loses what it would have added, never spans
+
+    def _run(self, component: str, step: Callable[[Batch], Batch], batch: Batch) -> Batch:
+        try:
+            return step(batch)
+        except Exception as error:  # noqa: BLE001 # the step boundary: a component must not stop the pipeline
+            self._on_error(component, error)
+            return batch
+
+    def _encode(self, component: str, exporter: Exporter, kept: Kept) -> Encoded:
+        try:
+            return exporter.encode(kept)
+        except Exception as error:  # noqa: BLE001 # the step boundary: the spans are counted, the pipeline goes on
+            self._on_error(component, error)
+            return Encoded([], {DropReason.UNREADABLE: kept.spans.height})
+
+
+def _places(stamps: Sequence[Stamp], counts: Sequence[int]) -> list[pl.Series]:
+    """The record of each span, and its position within it."""
+    lengths = np.array(counts, dtype=np.int64)
+    starts = np.cumsum(lengths) - lengths
+    records = np.array([stamp.sequence for stamp in stamps], dtype=np.uint64)
+    positions = np.arange(lengths.sum()) - np.repeat(starts, lengths)
+    return [
+        pl.Series(schema.RECORD, np.repeat(records, lengths)),
+        pl.Series(schema.POSITION, positions.astype(np.uint32)),
+    ]
