@@ -129,7 +129,7 @@ class GroupByTrace:
         order = frame[schema.TRACE_ID].arg_sort().to_numpy()
         runs = frame[schema.TRACE_ID].gather(pl.Series(order)).rle().struct.unnest()
         lengths = runs["len"].to_numpy()
-        starts = np.cumsum(lengths) - lengths
+        starts = (np.cumsum(lengths) - lengths).astype(np.intp)
         sizes = np.add.reduceat(frame[schema.RAW].bin.size().to_numpy()[order].astype(np.int64), starts)
         roots = np.logical_or.reduceat(frame[schema.PARENT_SPAN_ID].is_null().to_numpy()[order], starts)
         records = np.minimum.reduceat(frame[schema.RECORD].to_numpy()[order], starts)
@@ -310,7 +310,9 @@ def _spans_of(runs: list[tuple[int, int]]) -> npt.NDArray[np.int64]:
 
 def _compact(frame: pl.DataFrame) -> pl.DataFrame:
     """The same rows in buffers of their own: a gathered String or Binary column otherwise shares the old ones."""
-    return pl.DataFrame(frame.to_arrow(compat_level=pl.CompatLevel.oldest()))
+    views = [column for column in frame.get_columns() if column.dtype in (pl.String, pl.Binary)]
+    oldest = pl.CompatLevel.oldest()
+    return frame.with_columns(pl.Series(column.name, column.to_arrow(compat_level=oldest)) for column in views)
 
 
 SPEC = ComponentSpec(

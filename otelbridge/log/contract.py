@@ -40,11 +40,11 @@ class Log(Protocol):
         """The records that follow `after`, in order, up to `max_bytes` of payload (at least one if there is any)."""
         ...
 
-    def advance(self, now: float) -> float:
+    def advance(self, now: float, position: int) -> float | None:
         """Promise that records appended from here on are stamped with at least the returned time.
 
-        Only for a reader that has read everything: returns the last record's time when there are records it has not
-        been handed yet, else max(now, last time).
+        Only for a reader that has got everything up to `position`: returns max(now, last time) when that is the last
+        record, else None (and promises nothing).
         """
         ...
 

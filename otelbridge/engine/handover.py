@@ -1,0 +1,90 @@
+"""From the appender to the task, so that what was just decoded is not decoded again.
+
+Bounded: when the task is behind, what does not fit is left to the log, where it is already durable; the task finds a
+gap and reads the log instead.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from otelbridge.engine.task import Stamp
+from otelbridge.otlp.decode import DecodedSpans
+
+DECODED_SIZE = 4  # decoded spans take about this many times the bytes of their requests (measured on 309 B spans)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Requests that were appended together, decoded."""
+
+    decoded: DecodedSpans
+    stamps: Sequence[Stamp]
+    bytes: int
+
+
+class Handover:
+    """Written by the appender's thread, read by the task's."""
+
+    def __init__(self, capacity_bytes: int) -> None:
+        self._capacity_bytes = capacity_bytes
+        self._groups: deque[Group] = deque()
+        self._bytes = 0
+        self._spans = 0
+        self._changed = threading.Condition()
+        self._woken = False
+
+    def put(self, group: Group) -> None:
+        """Offer a group; ignored when there is no room."""
+        size = group.bytes * DECODED_SIZE
+        with self._changed:
+            if self._groups and self._bytes + size > self._capacity_bytes:
+                self._woken = True
+            else:
+                self._groups.append(group)
+                self._bytes += size
+                self._spans += group.decoded.spans
+            self._changed.notify()
+
+    def take(self, after: int, max_spans: int) -> list[Group]:
+        """The groups that follow record `after`, up to about `max_spans`; empty if the next one is not here."""
+        taken: list[Group] = []
+        spans = 0
+        with self._changed:
+            self._woken = False
+            while self._groups and spans < max_spans:
+                group = self._groups[0]
+                if group.stamps[-1].sequence <= after:
+                    self._drop_first()  # was read from the log meanwhile
+                    continue
+                if group.stamps[0].sequence != after + 1:
+                    break
+                self._drop_first()
+                taken.append(group)
+                spans += group.decoded.spans
+                after = group.stamps[-1].sequence
+        return taken
+
+    def next_sequence(self) -> int | None:
+        """The first record that is here; None when there is none."""
+        with self._changed:
+            return self._groups[0].stamps[0].sequence if self._groups else None
+
+    def wait(self, spans: int, timeout_seconds: float) -> None:
+        """Return when about that many spans are here, somebody called `wake`, or the time is over."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._spans >= spans or self._woken, timeout_seconds)
+
+    def wake(self) -> None:
+        """End a `wait`."""
+        with self._changed:
+            self._woken = True
+            self._changed.notify()
+
+    def _drop_first(self) -> None:
+        group = self._groups.popleft()
+        self._bytes -= group.bytes * DECODED_SIZE
+        self._spans -= group.decoded.spans

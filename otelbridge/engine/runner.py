@@ -1,0 +1,167 @@
+"""Runs a task: feeds it from the log, takes checkpoints, and lets go of what the log need not hold any longer."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from otelbridge.core.errors import RetryLater
+from otelbridge.engine.checkpoint import CheckpointStore
+from otelbridge.engine.group_by_trace import TICKS_PER_SECOND
+from otelbridge.engine.handover import Handover
+from otelbridge.engine.task import Progress, Stamp, Task
+from otelbridge.log.contract import Log, Record
+from otelbridge.otlp.decode import concatenate, decode
+
+SPANS_PER_BATCH = 8192  # the fixed cost of a batch is then a tenth of the whole
+READ_BYTES = 4 * 2**20
+CHECKPOINT_SECONDS = 1.0
+PENDING_BYTES = 8 * 2**20  # parcels in memory; more makes a checkpoint due at once
+RETRY_SECONDS = 1.0
+
+
+@dataclass(slots=True)
+class RunnerHealth:
+    """What `/readyz` and `/metrics` say about a runner.
+
+    Attributes:
+        resumed: the buffer is refilled, the task works on new records.
+        stalled: why the task does not go on ("" when it does): disk full, outbox full.
+        position: the last record fed.
+        checkpoints: taken since the start.
+    """
+
+    resumed: bool = False
+    stalled: str = ""
+    position: int = 0
+    checkpoints: int = 0
+
+
+@dataclass(slots=True)
+class Runner:
+    """The loop of one task, in a thread of its own.
+
+    Attributes:
+        on_checkpoint: called after each checkpoint that holds parcels; wakes the sender.
+        outbox_is_full: asked before reading on; while it is full the log fills, and then clients are asked to wait.
+    """
+
+    task: Task
+    log: Log
+    store: CheckpointStore
+    handover: Handover
+    clock: Callable[[], float]
+    on_checkpoint: Callable[[], None]
+    outbox_is_full: Callable[[], bool]
+    decide_on_stop: bool = False
+    health: RunnerHealth = field(default_factory=RunnerHealth)
+    _stop: threading.Event = field(default_factory=threading.Event)
+    _last_checkpoint: float = 0.0
+    _unsaved: Progress | None = None
+
+    def run(self) -> None:
+        """Resume, then work until stopped; a last checkpoint is taken at the end."""
+        self.resume()
+        while not self._stop.is_set():
+            self.step()
+            self.handover.wait(SPANS_PER_BATCH // 2, self._until_tick_ends())
+        while self.step():  # what was acknowledged before the end
+            pass
+        if self.decide_on_stop:
+            self.task.drain()
+        self._checkpoint()
+
+    def stop(self) -> None:
+        """Ask `run` to end, soon."""
+        self._stop.set()
+        self.handover.wake()
+
+    def resume(self) -> None:
+        """Restore the last checkpoint and refill the buffer from the log."""
+        saved = self.store.load()
+        self.task.resume(saved)
+        after = saved.low_record - 1
+        while after < saved.position:
+            records = self.log.read(after, READ_BYTES)
+            records = [record for record in records if record.sequence <= saved.position]
+            if not records:
+                break
+            stamps = [Stamp(record.sequence, record.time) for record in records]
+            self.task.refill(decode([record.payload for record in records]), stamps)
+            after = records[-1].sequence
+        self.task.restore(saved.states)
+        self.health.position = self.task.position
+        self.health.resumed = True
+
+    def step(self) -> bool:
+        """Feed what there is, or let the clock advance the task; true if there was something to feed."""
+        if self._is_stalled():
+            return False
+        groups = self.handover.take(self.health.position, SPANS_PER_BATCH)
+        if groups:
+            decoded = concatenate([group.decoded for group in groups])
+            stamps = [stamp for group in groups for stamp in group.stamps]
+        else:
+            records = self._read_log()
+            if not records:
+                self._idle()
+                return False
+            decoded = decode([record.payload for record in records])
+            stamps = [Stamp(record.sequence, record.time) for record in records]
+        for _boundary in self.task.feed(decoded, stamps):
+            self._checkpoint_when_due()
+        self.health.position = stamps[-1].sequence
+        return True
+
+    def _read_log(self) -> list[Record]:
+        upcoming = self.handover.next_sequence()
+        records = self.log.read(self.health.position, READ_BYTES)
+        return [record for record in records if upcoming is None or record.sequence < upcoming]
+
+    def _idle(self) -> None:
+        horizon = self.log.advance(self.clock(), self.health.position)
+        if horizon is not None and self.task.advance(horizon):
+            self._checkpoint_when_due()
+
+    def _is_stalled(self) -> bool:
+        if self._unsaved is not None and not self._save(self._unsaved):
+            return True
+        if self.outbox_is_full():
+            self.health.stalled = "the outbox is full: its destination has been away for too long"
+            return True
+        self.health.stalled = ""
+        return False
+
+    def _checkpoint_when_due(self) -> None:
+        overdue = self.clock() - self._last_checkpoint >= CHECKPOINT_SECONDS
+        if self._unsaved is None and (overdue or self.task.pending_bytes >= PENDING_BYTES):
+            self._checkpoint()
+
+    def _checkpoint(self) -> None:
+        if self._unsaved is not None and not self._save(self._unsaved):
+            return
+        self._save(self.task.progress())
+
+    def _save(self, progress: Progress) -> bool:
+        """Save; on failure the progress is kept and nothing else is read until it could be saved."""
+        now = self.clock()
+        try:
+            self.store.save(progress, now)
+        except RetryLater as error:
+            self._unsaved = progress
+            self.health.stalled = str(error)
+            return False
+        self._unsaved = None
+        self._last_checkpoint = now
+        self.health.checkpoints += 1
+        self.log.trim(progress.low_record)
+        if any(progress.parcels.values()):
+            self.on_checkpoint()
+        return True
+
+    def _until_tick_ends(self) -> float:
+        if self._unsaved is not None or self.health.stalled:
+            return RETRY_SECONDS
+        now = self.clock()
+        return 1 / TICKS_PER_SECOND - now % (1 / TICKS_PER_SECOND)
