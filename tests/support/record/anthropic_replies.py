@@ -30,7 +30,7 @@ def usage(call: Call) -> Body:
             "ephemeral_5m_input_tokens": written - one_hour,
             "ephemeral_1h_input_tokens": one_hour,
         },
-        "output_tokens": 80 + call.number,
+        "output_tokens": 180 + call.number,
         "service_tier": "standard",
     }
 

@@ -53,6 +53,7 @@ RECORDINGS = {
     "otlp-json-odd-numbers": Recording("otlp_json.cjs", "odd-numbers"),
     "py-openinference": Recording("openinference_app.py", needs=("provider",)),
     "py-openai-v2": Recording("openai_app.py", "official", ("provider",)),
+    "py-openai-v2-latest": Recording("openai_app.py", "official-latest", ("provider",)),
     "py-traceloop-openai": Recording("openai_app.py", "traceloop", ("provider",)),
     "py-sqlalchemy-sqlite": Recording("sqlalchemy_app.py"),
     "py-django-psycopg": Recording("django_app.py", needs=("postgres",)),

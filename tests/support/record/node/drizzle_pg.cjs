@@ -76,7 +76,7 @@ function routes() {
       }
     },
     'GET /api/chat/:id/interleaved': async (incoming) => {
-      for (const message of (await messagesOf(incoming.params.id)).slice(0, 10)) {
+      for (const message of (await messagesOf(incoming.params.id)).slice(0, 15)) {
         await voteOf(message);
         await suggestionOf(message);
       }
