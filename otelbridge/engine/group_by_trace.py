@@ -16,20 +16,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 from pydantic import Field
 
-from otelbridge.core import schema
 from otelbridge.core.batch import Batch, Origin
 from otelbridge.core.component import ComponentConfig, ComponentSpec, Kind
+from otelbridge.engine.chunk import Chunk, Run
 from otelbridge.engine.decisions import Decision, Decisions
 
 TICKS_PER_SECOND = 2  # a decision may come half a second late; shorter ticks cost a trace stage each
 SPAN_OVERHEAD_BYTES = 256  # columns of one span beside its raw bytes, measured with bench/trace_buffer.py
+NEVER = 2**62
 RELIEF = 0.9  # how far below the bound early decisions bring the buffer: a scan of all traces must not recur every tick
-SPARSE = 0.25  # a chunk of which less than this is still held is rewritten, so that one long trace cannot pin it
-SMALLEST_WORTH_REWRITING = 256  # rows
 SPANS_PER_DECISION_BATCH = 16_384  # bounds the memory of one pass of the trace processors
 
 
@@ -56,33 +54,18 @@ class GroupByTraceConfig(ComponentConfig):
     no longer remembered starts a new trace."""
 
 
-class _Chunk:
-    """Rows as they came in one batch, and the order that puts rows of one trace next to each other."""
-
-    __slots__ = ("frame", "held", "ids", "order", "origins")
-
-    def __init__(
-        self, frame: pl.DataFrame, order: npt.NDArray[np.uint32], ids: list[int], origins: dict[int, Origin]
-    ) -> None:
-        self.frame = frame
-        self.order = order
-        self.ids = ids
-        self.origins = origins
-        self.held = 0
-
-
 class _Trace:
     """An undecided trace: when it is due, and which runs of which chunks are its rows."""
 
     __slots__ = ("bytes", "due", "first_record", "first_tick", "parts", "spans")
 
-    def __init__(self, tick: int, due: int, first_record: int) -> None:
+    def __init__(self, tick: int, first_record: int) -> None:
         self.first_tick = tick
-        self.due = due
+        self.due = NEVER
         self.first_record = first_record
         self.spans = 0
         self.bytes = 0
-        self.parts: list[tuple[_Chunk, int, int]] = []  # chunk, start and length in its order
+        self.parts: list[tuple[Chunk, Run]] = []
 
 
 @dataclass(slots=True)
@@ -123,31 +106,21 @@ class GroupByTrace:
 
     def add(self, batch: Batch, tick: int) -> None:
         """Take the spans of one tick (columns as carried); spans of decided traces are kept apart as late."""
-        frame = batch.spans
-        if frame.height == 0:
+        if batch.spans.height == 0:
             return
-        order = frame[schema.TRACE_ID].arg_sort().to_numpy()
-        runs = frame[schema.TRACE_ID].gather(pl.Series(order)).rle().struct.unnest()
-        lengths = runs["len"].to_numpy()
-        starts = (np.cumsum(lengths) - lengths).astype(np.intp)
-        sizes = np.add.reduceat(frame[schema.RAW].bin.size().to_numpy()[order].astype(np.int64), starts)
-        roots = np.logical_or.reduceat(frame[schema.PARENT_SPAN_ID].is_null().to_numpy()[order], starts)
-        records = np.minimum.reduceat(frame[schema.RECORD].to_numpy()[order], starts)
-        ids = runs["value"].to_list()
-        chunk = _Chunk(frame, order, ids, dict(batch.origins))
-        late: list[tuple[int, int, Decision]] = []
-        rows = zip(
-            ids, starts.tolist(), lengths.tolist(), sizes.tolist(), roots.tolist(), records.tolist(), strict=True
-        )
-        for trace_id, start, length, size, has_root, record in rows:
+        chunk = Chunk(batch.spans, batch.origins)
+        late: list[tuple[Run, Decision]] = []
+        held = zip(chunk.ids, chunk.starts, chunk.lengths, chunk.sizes, chunk.has_root, chunk.records, strict=True)
+        for trace_id, start, length, size, has_root, record in held:
             trace = self._traces.get(trace_id)
             if trace is None:
                 decision = self.decisions.find(trace_id)
                 if decision is not None:
-                    late.append((start, length, decision))
+                    late.append(((start, length), decision))
                     continue
-                trace = self._begin(trace_id, tick, record)
-            trace.parts.append((chunk, start, length))
+                trace = self._traces[trace_id] = _Trace(tick, record)
+                self._undecided_by_record[record] = self._undecided_by_record.get(record, 0) + 1
+            trace.parts.append((chunk, (start, length)))
             trace.spans += length
             trace.bytes += size + length * SPAN_OVERHEAD_BYTES
             chunk.held += length
@@ -159,16 +132,11 @@ class GroupByTrace:
         if late:
             self._add_late(chunk, late)
 
-    def _begin(self, trace_id: int, tick: int, record: int) -> _Trace:
-        trace = self._traces[trace_id] = _Trace(tick, tick + self._wait, record)
-        self._undecided_by_record[record] = self._undecided_by_record.get(record, 0) + 1
-        self._schedule(trace_id, trace, trace.due)
-        return trace
-
     def _due(self, trace: _Trace, tick: int, has_root: bool) -> int:
         if trace.spans >= self._max_spans:
             return tick + 1
-        return tick + 1 + self._root_wait if has_root else trace.due
+        waited = trace.first_tick + self._wait
+        return min(waited, tick + 1 + self._root_wait) if has_root else waited
 
     def _schedule(self, trace_id: int, trace: _Trace, due: int) -> None:
         trace.due = due
@@ -179,19 +147,19 @@ class GroupByTrace:
         else:
             waiting.append(trace_id)
 
-    def _add_late(self, chunk: _Chunk, late: list[tuple[int, int, Decision]]) -> None:
-        rows = chunk.order[_spans_of([(start, length) for start, length, _ in late])]
-        lengths = [length for _, length, _ in late]
+    def _add_late(self, chunk: Chunk, late: list[tuple[Run, Decision]]) -> None:
+        rows = chunk.rows([run for run, _ in late])
+        lengths = [length for (_, length), _ in late]
         marks = pl.DataFrame(
             {
-                "kept": pl.Series([decision.kept for _, _, decision in late], dtype=pl.Boolean),
-                "sampling.rule": pl.Series([decision.rule for _, _, decision in late], dtype=pl.String),
-                "sampling.rate": pl.Series([decision.rate for _, _, decision in late], dtype=pl.Float64),
+                "kept": pl.Series([decision.kept for _, decision in late], dtype=pl.Boolean),
+                "sampling.rule": pl.Series([decision.rule for _, decision in late], dtype=pl.String),
+                "sampling.rate": pl.Series([decision.rate for _, decision in late], dtype=pl.Float64),
             }
         )[pl.Series(np.repeat(np.arange(len(late), dtype=np.uint32), lengths))]
-        self._late.frames.append(chunk.frame[pl.Series(rows)].hstack(marks.get_columns()))
+        self._late.frames.append(rows.hstack(marks.get_columns()))
         self._late.origins.update(chunk.origins)
-        self.held_spans += len(rows)
+        self.held_spans += rows.height
 
     def due(self, tick: int) -> Iterator[Batch]:
         """Whole traces that are due at the end of `tick`, in batches; gone from the buffer when yielded.
@@ -257,22 +225,22 @@ class GroupByTrace:
             yield self._gather(group, tick)
 
     def _gather(self, traces: list[tuple[int, _Trace]], tick: int) -> Batch:
-        runs_of_chunk: dict[_Chunk, list[tuple[int, int]]] = {}
+        runs_of_chunk: dict[Chunk, list[Run]] = {}
         for trace_id, trace in traces:
             del self._traces[trace_id]
             self.held_spans -= trace.spans
             self.held_bytes -= trace.bytes
             self._forget_record(trace.first_record)
-            for chunk, start, length in trace.parts:
-                runs_of_chunk.setdefault(chunk, []).append((start, length))
+            for chunk, run in trace.parts:
+                runs_of_chunk.setdefault(chunk, []).append(run)
         frames = []
         origins: dict[int, Origin] = {}
         for chunk, runs in runs_of_chunk.items():
-            rows = chunk.order[_spans_of(runs)]
-            frames.append(chunk.frame[pl.Series(rows)])
+            rows = chunk.rows(runs)
+            frames.append(rows)
             origins.update(chunk.origins)
-            chunk.held -= len(rows)
-            if len(chunk.order) >= SMALLEST_WORTH_REWRITING and 0 < chunk.held < SPARSE * len(chunk.order):
+            chunk.held -= rows.height
+            if chunk.is_sparse:
                 self._rewrite(chunk)
         return Batch(pl.concat(frames, rechunk=True), tick / TICKS_PER_SECOND, origins)
 
@@ -283,36 +251,15 @@ class GroupByTrace:
         else:
             del self._undecided_by_record[record]
 
-    def _rewrite(self, chunk: _Chunk) -> None:
-        """Keep only the rows that are still held, so that the memory of the others is given back."""
+    def _rewrite(self, chunk: Chunk) -> None:
         owners = []
         for trace_id in chunk.ids:
             trace = self._traces.get(trace_id)
             if trace is not None:
                 owners += [(trace_id, trace, i) for i, part in enumerate(trace.parts) if part[0] is chunk]
-        rows = chunk.order[_spans_of([trace.parts[i][1:] for _, trace, i in owners])]
-        chunk.frame = _compact(chunk.frame[pl.Series(rows)])
-        chunk.order = np.arange(len(rows), dtype=np.uint32)
-        chunk.ids = [trace_id for trace_id, _, _ in owners]
-        start = 0
-        for _, trace, i in owners:
-            length = trace.parts[i][2]
-            trace.parts[i] = (chunk, start, length)
-            start += length
-
-
-def _spans_of(runs: list[tuple[int, int]]) -> npt.NDArray[np.int64]:
-    """The positions start, start + 1 ... of every (start, length), one after another."""
-    starts, lengths = np.array(runs, dtype=np.int64).T
-    ends = np.cumsum(lengths)
-    return np.repeat(starts - (ends - lengths), lengths) + np.arange(ends[-1])
-
-
-def _compact(frame: pl.DataFrame) -> pl.DataFrame:
-    """The same rows in buffers of their own: a gathered String or Binary column otherwise shares the old ones."""
-    views = [column for column in frame.get_columns() if column.dtype in (pl.String, pl.Binary)]
-    oldest = pl.CompatLevel.oldest()
-    return frame.with_columns(pl.Series(column.name, column.to_arrow(compat_level=oldest)) for column in views)
+        runs = chunk.rewrite([trace_id for trace_id, _, _ in owners], [trace.parts[i][1] for _, trace, i in owners])
+        for (_, trace, i), run in zip(owners, runs, strict=True):
+            trace.parts[i] = (chunk, run)
 
 
 SPEC = ComponentSpec(

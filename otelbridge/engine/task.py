@@ -152,7 +152,7 @@ class Task:
             batch = self._span_stage(self._without_unusable(batch))
             ids = batch.spans[schema.TRACE_ID].unique()
             undecided = [trace_id for trace_id in ids.to_list() if decisions.find(trace_id) is None]
-            keep = batch.spans[schema.TRACE_ID].is_in(pl.Series(undecided, dtype=pl.UInt128))
+            keep = batch.spans[schema.TRACE_ID].is_in(pl.Series(undecided, dtype=pl.UInt128).implode())
             carried = self.pipeline.without_unread(batch.spans.filter(keep))
             self.pipeline.grouping.add(batch.with_spans(carried), tick)
 

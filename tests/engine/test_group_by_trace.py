@@ -103,7 +103,7 @@ def test_one_long_trace_does_not_pin_the_rows_of_the_others(bench: Make) -> None
     run.exported(at=103.0)
 
     trace = next(iter(run.task.pipeline.grouping._traces.values()))
-    assert [chunk.frame.height for chunk, _, _ in trace.parts] == [1]
+    assert [chunk.height for chunk, _ in trace.parts] == [1]
     assert run.exported(at=200.0) == ["long"]
 
 
