@@ -68,17 +68,22 @@ class Problem:
     message: str
     excerpt: Excerpt
 
-    def __str__(self) -> str:
-        """As a compiler says it: place, path, message, then the line with the offending part underlined."""
+    @property
+    def head(self) -> str:
+        """Place, path and message on one line."""
         at = self.excerpt
         place = f"{at.source}:{at.line}:{at.column}" if at.line else at.source
-        head = ": ".join(part for part in (place, self.path, self.message) if part)
+        return ": ".join(part for part in (place, self.path, self.message) if part)
+
+    def __str__(self) -> str:
+        """As a compiler says it: the head, then the line with the offending part underlined."""
+        at = self.excerpt
         if not at.line or not at.text:
-            return head
+            return self.head
         margin = " " * len(str(at.line))
         # Tabs stay tabs, so that the underline stands where the terminal puts the text.
         indent = "".join("\t" if character == "\t" else " " for character in at.text[: at.start])
-        return f"{head}\n  {at.line} | {at.text}\n  {margin} | {indent}{'^' * at.width}"
+        return f"{self.head}\n  {at.line} | {at.text}\n  {margin} | {indent}{'^' * at.width}"
 
 
 class InvalidConfiguration(OtelbridgeError):
