@@ -55,7 +55,7 @@ class _Mismatch(Exception):
 def to_protobuf(body: bytes) -> bytes:
     """The bytes of the ExportTraceServiceRequest that `body` is in JSON; raises Undecodable, saying where and why.
 
-    About 30 us a span (`bench/receive.py --json`). The message never repeats a value from the request.
+    About 30 us a span (`bench/receive.py`). The message never repeats a value from the request.
     """
     try:
         request = _read_request(json.loads(body.decode()), 1)
