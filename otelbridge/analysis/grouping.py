@@ -1,0 +1,114 @@
+"""Number groups of rows with arrays: what a query engine does, for frames too small to be worth planning a query.
+
+A polars query costs 0.2-0.4 ms whatever it computes, `group_by` on a 128-bit id 1.5 ms for 1,000 rows; a batch of whole
+traces is a few thousand rows and asks a dozen such questions. On arrays each of them costs 5-50 us.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+Integers = npt.NDArray[np.int64]
+Hashes = npt.NDArray[np.uint64]
+Flags = npt.NDArray[np.bool_]
+
+_ODD = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio: multiplying by it spreads neighbouring numbers
+_SHIFT = np.uint64(29)
+_BUCKETS = np.uint64(0x7FFF)  # some times more than the rows of a batch, so that few keys share one
+
+
+@dataclass(frozen=True, slots=True)
+class Groups:
+    """Rows by equal id.
+
+    Attributes:
+        of_row: number of the group, one a row; groups are numbered from 0 in order of appearance.
+        first: index of the first row of each group.
+    """
+
+    of_row: Integers
+    first: Integers
+
+    def __len__(self) -> int:
+        return len(self.first)
+
+
+def group_rows(ids: pl.Series) -> Groups:
+    """Group rows by id (any dtype that polars can hash), fastest when equal ids stand together."""
+    if ids.is_empty():
+        return Groups(np.empty(0, np.int64), np.empty(0, np.int64))
+    keys = ids.hash().to_numpy()
+    begins = np.ones(len(keys), np.bool_)
+    np.not_equal(keys[1:], keys[:-1], out=begins[1:])
+    run_starts = np.flatnonzero(begins)
+    numbered = number(keys[run_starts])
+    return Groups(numbered.of_row[np.cumsum(begins) - 1], run_starts[numbered.first])
+
+
+def number(keys: Hashes) -> Groups:
+    """Group positions of an array by equal key."""
+    _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
+    appearance = np.argsort(first, kind="stable")
+    rank = np.empty_like(appearance)
+    rank[appearance] = np.arange(len(appearance))
+    return Groups(rank[inverse.reshape(-1)], first[appearance])
+
+
+def mix(*parts: npt.NDArray[np.integer] | npt.NDArray[np.bool_] | int) -> Hashes:
+    """One 64-bit hash of several integer columns, row by row; the order of the columns matters."""
+    mixed = np.zeros(1, np.uint64)
+    with np.errstate(over="ignore"):
+        for part in parts:
+            mixed = (mixed ^ np.asarray(part).astype(np.uint64)) * _ODD
+            mixed = mixed ^ (mixed >> _SHIFT)
+    return mixed
+
+
+def integers(column: pl.Series) -> Hashes:
+    """A column of integers as an array; nulls are 0."""
+    values = column.to_arrow()
+    filled: Hashes = (values.fill_null(0) if values.null_count else values).to_numpy(zero_copy_only=False)
+    return filled
+
+
+def flags(column: pl.Series) -> Flags:
+    """A Boolean column as an array; nulls are false."""
+    values = column.to_arrow()
+    filled: Flags = (values.fill_null(False) if values.null_count else values).to_numpy(zero_copy_only=False)
+    return filled
+
+
+def as_index(rows: Integers) -> pl.Series:
+    """Row numbers as polars takes them fastest: `column[as_index(rows)]` plans no query."""
+    return pl.Series(rows.astype(np.uint32))
+
+
+def sizes(keys: Hashes) -> Integers:
+    """How many positions share the key, one a position."""
+    _, inverse, counts = np.unique(keys, return_inverse=True, return_counts=True)
+    return counts[inverse.reshape(-1)]
+
+
+def sizes_from(keys: Hashes, smallest: int) -> Integers:
+    """As `sizes`, but 0 for whatever has fewer than `smallest`; five times as fast when that is nearly everything."""
+    coarse = _bucket(keys)
+    many = np.flatnonzero(np.bincount(coarse)[coarse] >= smallest)
+    alike = np.zeros(len(keys), np.int64)
+    exact = sizes(keys[many])
+    alike[many] = np.where(exact >= smallest, exact, 0)
+    return alike
+
+
+def may_be_among(keys: Hashes, others: Hashes) -> Flags:
+    """Whether each key is among the others; hardly ever true for one that is not."""
+    known = np.zeros(int(_BUCKETS) + 1, np.bool_)
+    known[_bucket(others)] = True
+    return np.asarray(known[_bucket(keys)])
+
+
+def _bucket(keys: Hashes) -> Integers:
+    return (keys & _BUCKETS).astype(np.int64)
