@@ -7,7 +7,7 @@ object run in the daemon, in a replay of a log after a crash, and in a test.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, ClassVar, Generic, TypeVar
@@ -146,6 +146,10 @@ class Exporter(ABC):
         Returning means that the destination has it. What it returns are the pauses that the destination asks for from
         now on, usually none: it may take this parcel and yet announce that it wants no more of a category.
         """
+
+    def client_report(self, destination: str, dropped: Mapping[tuple[str, str], int], now: float) -> Parcel | None:
+        """What was dropped, by (reason, category), for a destination that wants to know; None when it does not."""
+        return None
 
     def close(self) -> None:
         """Release connections and files."""

@@ -19,4 +19,5 @@ class DropReason(StrEnum):
     TOO_LARGE = "too_large"  # one span alone exceeds what Sentry takes in a transaction
     REJECTED = "rejected"  # the destination said it will never take it
     EXPIRED = "expired"  # waited in the outbox for longer than allowed
+    LOST = "lost"  # undecided when the process ended, with log: memory or a damaged log
     EVICTED = "evicted"  # the local store or a file reached its bound and its oldest part was deleted

@@ -57,8 +57,8 @@ class Handover:
             self._woken = False
             while self._groups and spans < max_spans:
                 group = self._groups[0]
-                if group.stamps[-1].sequence <= after:
-                    self._drop_first()  # was read from the log meanwhile
+                if group.stamps[0].sequence <= after:
+                    self._drop_first()  # was read from the log meanwhile, in part at least; the log has the rest
                     continue
                 if group.stamps[0].sequence != after + 1:
                     break

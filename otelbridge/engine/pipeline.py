@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import polars as pl
 
+from otelbridge.config.model import Configured
 from otelbridge.core import schema
 from otelbridge.core.batch import Batch
-from otelbridge.core.component import BuildContext, ComponentConfig, ComponentSpec, Exporter, Processor
+from otelbridge.core.component import BuildContext, Exporter, Processor
 from otelbridge.core.schema import Column, Concept, DType
 from otelbridge.engine.group_by_trace import GroupByTrace
 from otelbridge.otlp.columns import ColumnExtractor, arbitrary_concept
@@ -18,15 +18,6 @@ from otelbridge.semconv.concepts import CONCEPTS
 from otelbridge.semconv.derived import OP_READS
 
 DERIVED = frozenset({"duration_ms", "is_segment", "op"})
-
-
-@dataclass(frozen=True, slots=True)
-class Configured:
-    """One component of a pipeline: its id, what the catalogue says of it, its settings."""
-
-    id: str
-    spec: ComponentSpec[Any]
-    config: ComponentConfig
 
 
 @dataclass(frozen=True, slots=True)

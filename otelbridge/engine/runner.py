@@ -8,13 +8,11 @@ from dataclasses import dataclass, field
 
 from otelbridge.core.errors import RetryLater
 from otelbridge.engine.checkpoint import CheckpointStore
-from otelbridge.engine.group_by_trace import TICKS_PER_SECOND
 from otelbridge.engine.handover import Handover
-from otelbridge.engine.task import Progress, Stamp, Task
-from otelbridge.log.contract import Log, Record
+from otelbridge.engine.task import Progress, Resumption, Stamp, Task
+from otelbridge.log.contract import Log, Record, RecordsLost
 from otelbridge.otlp.decode import concatenate, decode
 
-SPANS_PER_BATCH = 8192  # the fixed cost of a batch is then a tenth of the whole
 READ_BYTES = 4 * 2**20
 CHECKPOINT_SECONDS = 1.0
 PENDING_BYTES = 8 * 2**20  # parcels in memory; more makes a checkpoint due at once
@@ -45,6 +43,9 @@ class Runner:
     Attributes:
         on_checkpoint: called after each checkpoint that holds parcels; wakes the sender.
         outbox_is_full: asked before reading on; while it is full the log fills, and then clients are asked to wait.
+        on_lost: told of records that the log cannot give back.
+        batch_spans, batch_seconds: how many spans make a batch, and how long to wait for them.
+        decide_on_stop: what is undecided at a stop is decided then, because the log will not hold it.
     """
 
     task: Task
@@ -54,18 +55,21 @@ class Runner:
     clock: Callable[[], float]
     on_checkpoint: Callable[[], None]
     outbox_is_full: Callable[[], bool]
+    on_lost: Callable[[str], None]
+    batch_spans: int = 8192
+    batch_seconds: float = 0.2
     decide_on_stop: bool = False
     health: RunnerHealth = field(default_factory=RunnerHealth)
     _stop: threading.Event = field(default_factory=threading.Event)
     _last_checkpoint: float = 0.0
     _unsaved: Progress | None = None
 
-    def run(self) -> None:
+    def run(self, saved: Resumption) -> None:
         """Resume, then work until stopped; a last checkpoint is taken at the end."""
-        self.resume()
+        self.resume(saved)
         while not self._stop.is_set():
             self.step()
-            self.handover.wait(SPANS_PER_BATCH // 2, self._until_tick_ends())
+            self.handover.wait(self.batch_spans // 2, self._patience_seconds())
         while self.step():  # what was acknowledged before the end
             pass
         if self.decide_on_stop:
@@ -77,20 +81,21 @@ class Runner:
         self._stop.set()
         self.handover.wake()
 
-    def resume(self) -> None:
+    def resume(self, saved: Resumption) -> None:
         """Restore the last checkpoint and refill the buffer from the log."""
-        saved = self.store.load()
         self.task.resume(saved)
         after = saved.low_record - 1
-        while after < saved.position:
-            records = self.log.read(after, READ_BYTES)
+        while after < saved.position and not self._stop.is_set():
+            before = after
+            records, after = self._read(after)
             records = [record for record in records if record.sequence <= saved.position]
-            if not records:
-                break
-            stamps = [Stamp(record.sequence, record.time) for record in records]
-            self.task.refill(decode([record.payload for record in records]), stamps)
-            after = records[-1].sequence
+            if not records and after == before:
+                break  # a log in memory does not hold them any more
+            if records:
+                stamps = [Stamp(record.sequence, record.time) for record in records]
+                self.task.refill(decode([record.payload for record in records]), stamps)
         self.task.restore(saved.states)
+        self.task.admit_losses()
         self.health.position = self.task.position
         self.health.resumed = True
 
@@ -98,7 +103,7 @@ class Runner:
         """Feed what there is, or let the clock advance the task; true if there was something to feed."""
         if self._is_stalled():
             return False
-        groups = self.handover.take(self.health.position, SPANS_PER_BATCH)
+        groups = self.handover.take(self.health.position, self.batch_spans)
         if groups:
             decoded = concatenate([group.decoded for group in groups])
             stamps = [stamp for group in groups for stamp in group.stamps]
@@ -116,8 +121,23 @@ class Runner:
 
     def _read_log(self) -> list[Record]:
         upcoming = self.handover.next_sequence()
-        records = self.log.read(self.health.position, READ_BYTES)
+        records, after = self._read(self.health.position)
+        if not records:
+            self.health.position = after
         return [record for record in records if upcoming is None or record.sequence < upcoming]
+
+    def _read(self, after: int) -> tuple[list[Record], int]:
+        """The records after `after`, and after which one to go on."""
+        try:
+            records = self.log.read(after, READ_BYTES)
+        except RecordsLost as error:
+            self.on_lost(str(error))
+            return [], error.resume_after
+        except RetryLater as error:
+            self.health.stalled = str(error)
+            self._stop.wait(RETRY_SECONDS)
+            return [], after
+        return records, records[-1].sequence if records else after
 
     def _idle(self) -> None:
         horizon = self.log.advance(self.clock(), self.health.position)
@@ -160,8 +180,8 @@ class Runner:
             self.on_checkpoint()
         return True
 
-    def _until_tick_ends(self) -> float:
+    def _patience_seconds(self) -> float:
+        """How long to wait for a batch to fill."""
         if self._unsaved is not None or self.health.stalled:
             return RETRY_SECONDS
-        now = self.clock()
-        return 1 / TICKS_PER_SECOND - now % (1 / TICKS_PER_SECOND)
+        return self.batch_seconds

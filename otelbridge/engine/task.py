@@ -163,6 +163,12 @@ class Task:
             if state:
                 step.processor.restore(state)
 
+    def admit_losses(self) -> None:
+        """After `restore`: count spans that were held before the restart and that the log did not give back."""
+        lost = self.ledger.held() - self.pipeline.grouping.held_spans
+        if lost > 0:
+            self.ledger.drop({DropReason.LOST: lost})
+
     # the stages
 
     def _ticks(self, decoded: DecodedSpans, stamps: Sequence[Stamp]) -> Iterator[tuple[int, Batch, int]]:

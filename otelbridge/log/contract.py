@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from otelbridge.core.errors import StateUnreadable
+
 
 @dataclass(frozen=True, slots=True)
 class Record:
@@ -26,6 +28,18 @@ class Record:
     payload: bytes
 
 
+class RecordsLost(StateUnreadable):
+    """Records are damaged or missing.
+
+    Attributes:
+        resume_after: reading goes on after this sequence; what lies before it is lost to this daemon.
+    """
+
+    def __init__(self, reason: str, resume_after: int) -> None:
+        super().__init__(reason)
+        self.resume_after = resume_after
+
+
 class Log(Protocol):
     """Append from one thread, read and trim from another."""
 
@@ -37,7 +51,10 @@ class Log(Protocol):
         ...
 
     def read(self, after: int, max_bytes: int) -> list[Record]:
-        """The records that follow `after`, in order, up to `max_bytes` of payload (at least one if there is any)."""
+        """The records that follow `after`, in order, up to `max_bytes` of payload (at least one if there is any).
+
+        Raises RecordsLost when the next one cannot be had any more, RetryLater when it cannot be had now.
+        """
         ...
 
     def advance(self, now: float, position: int) -> float | None:

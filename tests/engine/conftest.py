@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
+from otelbridge.config.model import Configured
 from otelbridge.core.component import ComponentConfig, ComponentSpec, Encoded, Exporter, Kept, Kind, Parcel
 from otelbridge.engine.group_by_trace import SPEC as GROUP_BY_TRACE
 from otelbridge.engine.group_by_trace import GroupByTraceConfig
-from otelbridge.engine.pipeline import Configured, Pipeline, build
+from otelbridge.engine.pipeline import Pipeline, build
 from otelbridge.engine.task import Stamp, Task
 from otelbridge.otlp.decode import decode
 
