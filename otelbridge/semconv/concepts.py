@@ -83,14 +83,15 @@ GEN_AI_USAGE: tuple[Concept, ...] = (
         "input tokens as reported; llm_cost makes them include cached ones",
         "gen_ai.usage.input_tokens ai.usage.inputTokens gen_ai.usage.prompt_tokens llm.usage.prompt_tokens "
         "llm.token_count.prompt ai.usage.promptTokens ai.usage.tokens codex.turn.token_usage.input_tokens "
-        "langfuse.observation.usage_details.input langsmith.usage_metadata.input_tokens ai.prompt_tokens.used",
+        "langfuse.observation.usage_details.input langsmith.usage_metadata.input_tokens ai.prompt_tokens.used "
+        "ai.tokens.prompt",
     ),
     _tokens(
         "gen_ai.usage.output_tokens",
         "output tokens, reasoning included",
         "gen_ai.usage.output_tokens ai.usage.outputTokens gen_ai.usage.completion_tokens llm.usage.completion_tokens "
         "llm.token_count.completion ai.usage.completionTokens codex.turn.token_usage.output_tokens "
-        "ai.completion_tokens.used",
+        "ai.completion_tokens.used ai.tokens.completion",
     ),
     _tokens(
         "gen_ai.usage.cache_read.input_tokens",
@@ -119,7 +120,12 @@ GEN_AI_USAGE: tuple[Concept, ...] = (
     _tokens(
         "gen_ai.usage.total_tokens",
         "total as reported; used only where input and output are absent",
-        "gen_ai.usage.total_tokens ai.usage.totalTokens llm.usage.total_tokens llm.token_count.total",
+        "gen_ai.usage.total_tokens ai.usage.totalTokens llm.usage.total_tokens llm.token_count.total ai.tokens.total",
+    ),
+    _tokens(
+        "ai.usage.inputTokenDetails.noCacheTokens",
+        "input tokens neither read from nor written to a cache: tells what input_tokens includes",
+        "ai.usage.inputTokenDetails.noCacheTokens",
     ),
     Concept(
         "gen_ai.cost.total_tokens",

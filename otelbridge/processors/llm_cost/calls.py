@@ -1,0 +1,292 @@
+"""What one span alone says of a model call: its role, its counts and what it would cost.
+
+Nothing here knows other spans: whether the call is billed is decided when its trace is whole (`billing`). The record
+of a call is a list of at most one element, because that is how a column is sparse: 8 bytes on each of the many spans
+that are no call, against some 200 for a column a field.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+import pyarrow as pa
+
+from otelbridge.analysis.prices import TIME_SLOT_SECONDS, PriceBook
+from otelbridge.core.schema import Column, DType
+from otelbridge.processors.llm_cost import provider_metadata
+from otelbridge.processors.llm_cost.arrays import (
+    Booleans,
+    Floats,
+    Rows,
+    absent,
+    is_present,
+    present_columns,
+    to_arrow,
+    with_series,
+)
+from otelbridge.processors.llm_cost.identities import Identified, Identities
+from otelbridge.processors.llm_cost.provider_metadata import Said
+from otelbridge.processors.llm_cost.usage import (
+    Costs,
+    Counts,
+    Hints,
+    costs,
+    first_known,
+    made_inclusive,
+    without_impossible,
+)
+from otelbridge.semconv.classify import COST_REPORT_NAME, Role
+
+ROLE = "llm.role"
+CALL = "llm.call"
+RESPONSE_ID = "gen_ai.response.id"
+
+_COUNTS = (
+    "gen_ai.usage.input_tokens",
+    "gen_ai.usage.output_tokens",
+    "gen_ai.usage.cache_read.input_tokens",
+    "gen_ai.usage.cache_creation.input_tokens",
+    "gen_ai.usage.reasoning.output_tokens",
+    "gen_ai.usage.total_tokens",
+    "ai.usage.inputTokenDetails.noCacheTokens",
+)
+_REPORTED_USD = "gen_ai.cost.total_tokens"
+_WORDS = {
+    "operation_id": "ai.operationId",
+    "operation_name": "gen_ai.operation.name",
+    "openinference_kind": "openinference.span.kind",
+    "request_type": "llm.request.type",
+    "provider": "gen_ai.provider.name",
+    "response_model": "gen_ai.response.model",
+    "request_model": "gen_ai.request.model",
+    "host": "server.address",
+    "user_agent": "ai.request.headers.user-agent",
+    "tier": "gen_ai.openai.request.service_tier",
+}
+"""Field of `identities.Words` -> the concept's column."""
+
+_KINDS = ("ai.operationId", "gen_ai.operation.name", "openinference.span.kind", "llm.request.type")
+_METADATA = "ai.response.providerMetadata"
+_SIGNALS = (*_KINDS, *_COUNTS, _REPORTED_USD)
+"""A span without any of these has nothing to do with a model."""
+
+_OTHER_READS = ("name", "end_ns", RESPONSE_ID, _METADATA, *(name for name in _WORDS.values() if name not in _SIGNALS))
+READS = frozenset((*_SIGNALS, *_OTHER_READS))
+"""Columns that `describe` needs."""
+
+LARGEST_REPORTED_USD = 1e6  # for one call; more is no amount
+
+RECORD: dict[str, DType] = {
+    "operation": pl.String,
+    "operation_type": pl.UInt8,
+    "provider": pl.String,
+    "response_model": pl.String,
+    "request_model": pl.String,
+    "response_id": pl.String,
+    "input": pl.Float64,
+    "output": pl.Float64,
+    "cache_read": pl.Float64,
+    "cache_write": pl.Float64,
+    "reasoning": pl.Float64,
+    "total": pl.Float64,
+    "cost_input": pl.Float64,
+    "cost_output": pl.Float64,
+    "cost": pl.Float64,
+    "status": pl.UInt8,
+}
+"""Fields of `llm.call`: counts in tokens (see `usage`) and costs in USD, NaN where absent; operation_type is a
+place in OPERATION_TYPES, status a `Status`."""
+
+CALL_DTYPE = pl.List(pl.Struct(RECORD))
+
+CALL_COLUMNS = (
+    Column(ROLE, pl.UInt8, "", "1 call, 2 report of a call, 3 holds calls, 4 tool, 0 any other; gone in a whole trace"),
+    Column(CALL, CALL_DTYPE, "", "what the span says of a model call; empty on other spans; gone in a whole trace"),
+)
+"""Columns that `describe` adds; `llm_cost` takes them away when the trace is whole."""
+
+
+class Status(IntEnum):
+    """What is known of the cost of a call; its name in lower case is what a reader sees."""
+
+    NO_USAGE = 0
+    """No counts: a failed or abandoned call, or an instrumentation that does not count."""
+    UNKNOWN_MODEL = 1
+    """Counts, but no price for the model: no cost, never zero."""
+    PRICED = 2
+    REPORTED = 3
+    """The cost is what the instrumentation or a gateway said."""
+
+
+class CallReader:
+    """Describes calls in batches of spans."""
+
+    def __init__(self, prices: PriceBook, *, prefer_reported: bool) -> None:
+        self._identities = Identities(prices)
+        self._prefer_reported = prefer_reported
+
+    def describe(self, spans: pl.DataFrame) -> pl.DataFrame:
+        """The spans with `llm.role`: UInt8 (see `Role`) and `llm.call`: CALL_DTYPE."""
+        signals = present_columns(spans, _SIGNALS)
+        if not signals:
+            return with_series(
+                spans, _NO_ROLE.new_from_index(0, spans.height), _NO_CALL.new_from_index(0, spans.height)
+            )
+        rows = np.flatnonzero(np.logical_or.reduce([is_present(column) for column in signals]))
+        candidates = pl.DataFrame(signals + present_columns(spans, _OTHER_READS))[pl.Series(rows)]
+        role, records = self._calls(candidates)
+        is_part = role != Role.NONE
+        if not is_part.all():
+            rows, role, records = rows[is_part], role[is_part], records.filter(pa.array(is_part))
+        roles = np.zeros(spans.height, np.uint8)
+        roles[rows] = role
+        return with_series(spans, pl.Series(ROLE, roles), _sparse(records, rows, spans.height))
+
+    def _calls(self, candidates: pl.DataFrame) -> tuple[npt.NDArray[np.uint8], pa.StructArray]:
+        """The role of each candidate, and a struct with the fields of RECORD."""
+        said, tiers = _metadata(candidates)
+        numbers = _numbers(candidates)
+        identified = self._identities.identify(_words(candidates, tiers, numbers))
+        counts = made_inclusive(_counts(numbers, said), _hints(numbers, said, identified))
+        own = costs(counts, self._identities.rates(identified, counts.input))
+        reported = first_known(numbers[:, len(_COUNTS)], said[:, Said._fields.index("cost")])
+        # Zero beside tokens is how instrumentations say that they know no price.
+        has_reported = (reported > 0) & (reported <= LARGEST_REPORTED_USD)
+        takes_reported = has_reported & (self._prefer_reported | np.isnan(own.total))
+        fields = {
+            **{column.name: to_arrow(column) for column in identified.names},
+            "operation_type": identified.operation_type,
+            "response_id": to_arrow(_response_ids(candidates)),
+            "input": counts.input,
+            "output": counts.output,
+            "cache_read": counts.cache_read,
+            "cache_write": counts.cache_write,
+            "reasoning": counts.reasoning,
+            "total": counts.total,
+            "cost_input": np.where(takes_reported, np.nan, own.input),
+            "cost_output": np.where(takes_reported, np.nan, own.output),
+            "cost": np.where(takes_reported, reported, own.total),
+            "status": _status(counts, own, takes_reported),
+        }
+        return identified.role, pa.StructArray.from_arrays([pa.array(fields[name]) for name in RECORD], list(RECORD))
+
+
+def _status(counts: Counts, own: Costs, takes_reported: Booleans) -> npt.NDArray[np.uint8]:
+    has_counts = ~np.isnan(counts.input) | ~np.isnan(counts.output)
+    choices = [takes_reported, ~np.isnan(own.total), has_counts]
+    return np.select(choices, [Status.REPORTED, Status.PRICED, Status.UNKNOWN_MODEL], Status.NO_USAGE).astype(np.uint8)
+
+
+_NO_CALL = pl.Series(CALL, [None], CALL_DTYPE)
+_NO_ROLE = pl.Series(ROLE, [Role.NONE], pl.UInt8)
+
+
+def _metadata(candidates: pl.DataFrame) -> tuple[Floats, list[str | None]]:
+    """The numbers of `Said` as columns, and the tiers; only answers of a provider, which have an id, are read."""
+    if _METADATA not in candidates.columns or RESPONSE_ID not in candidates.columns:
+        return np.tile(np.array(provider_metadata.NOTHING[:-1]), (candidates.height, 1)), [None] * candidates.height
+    texts, ids = candidates[_METADATA].to_list(), candidates[RESPONSE_ID].to_list()
+    said = [
+        provider_metadata.read(text) if text and response_id else provider_metadata.NOTHING
+        for text, response_id in zip(texts, ids, strict=True)
+    ]
+    return np.array([item[:-1] for item in said]), [item.tier for item in said]
+
+
+def _numbers(candidates: pl.DataFrame) -> Floats:
+    """Columns _COUNTS and _REPORTED_USD; NaN is absent."""
+    numbers = np.full((candidates.height, len(_COUNTS) + 1), np.nan, order="F")
+    for i, name in enumerate((*_COUNTS, _REPORTED_USD)):
+        if name in candidates.columns:
+            numbers[:, i] = candidates[name].cast(pl.Float64).to_numpy()
+    return numbers
+
+
+def _words(candidates: pl.DataFrame, tiers: list[str | None], numbers: Floats) -> dict[str, list[Any]]:
+    """Fields of `identities.Words` that may differ from their default, one element a candidate."""
+    slots = candidates["end_ns"].to_numpy().clip(0) // (TIME_SLOT_SECONDS * 1_000_000_000)
+    present = [(field, name) for field, name in _WORDS.items() if name in candidates.columns]
+    words: dict[str, list[Any]] = {field: candidates[name].to_list() for field, name in present}
+    words["time_slot"] = slots.tolist()
+    words["has_usage"] = np.any(~np.isnan(numbers), axis=1).tolist()
+    if _METADATA in candidates.columns:
+        words["metadata_tier"] = tiers
+    if _REPORTED_USD in candidates.columns:  # without one there is no report of a cost
+        words["is_cost_report"] = [name == COST_REPORT_NAME for name in candidates["name"].to_list()]
+    return words
+
+
+def _counts(numbers: Floats, said: Floats) -> Counts:
+    input_tokens, output, read, write, reasoning, total, _ = without_impossible(numbers[:, : len(_COUNTS)]).T
+    also_read, also_write, write_1h, also_reasoning = without_impossible(said[:, :4]).T
+    return Counts(
+        input=input_tokens,
+        output=output,
+        cache_read=first_known(read, also_read),
+        cache_write=first_known(write, also_write),
+        cache_write_1h=write_1h,
+        reasoning=first_known(reasoning, also_reasoning),
+        total=total,
+    )
+
+
+def _hints(numbers: Floats, said: Floats, identified: Identified) -> Hints:
+    return Hints(
+        uncached=without_impossible(numbers[:, len(_COUNTS) - 1]),
+        anthropic_input=said[:, Said._fields.index("anthropic_input")],
+        ai_sdk=identified.ai_sdk,
+        is_claude=identified.is_claude,
+        has_separate_cache=said[:, Said._fields.index("has_separate_cache")] > 0,
+        takes_input_only=identified.takes_input_only,
+    )
+
+
+def _response_ids(candidates: pl.DataFrame) -> pl.Series:
+    if RESPONSE_ID in candidates.columns:
+        return candidates[RESPONSE_ID]
+    return absent(RESPONSE_ID, pl.String, candidates.height)
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """The spans of a batch that have to do with a model, one element each, in the order of the batch.
+
+    Attributes:
+        rows: their rows in the batch.
+        roles: the role of every span of the batch, see `Role`.
+        records: what each says, columns as RECORD.
+        counted: the calls and reports with usage: their places among these spans.
+    """
+
+    rows: Rows
+    roles: npt.NDArray[np.uint8]
+    records: pl.DataFrame
+    counted: Rows
+
+    @property
+    def role(self) -> npt.NDArray[np.uint8]:
+        """The role of each of these spans."""
+        return self.roles[self.rows]
+
+
+def described(spans: pl.DataFrame) -> Described | None:
+    """What `CallReader.describe` put into the columns `llm.role` and `llm.call`; None where that is nothing."""
+    roles = spans[ROLE].fill_null(Role.NONE).to_numpy()
+    rows = np.flatnonzero(roles)
+    if not rows.size:
+        return None
+    records = pl.Series(to_arrow(spans[CALL]).flatten()).struct.unnest()
+    is_call = (roles[rows] == Role.CALL) | (roles[rows] == Role.REPORT)
+    return Described(rows, roles, records, np.flatnonzero(is_call & (records["status"].to_numpy() != Status.NO_USAGE)))
+
+
+def _sparse(records: pa.StructArray, rows: npt.NDArray[np.intp], height: int) -> pl.Series:
+    """`records` are about `rows` (ascending) of `height` spans; the others get an empty list."""
+    lengths = np.zeros(height + 1, np.int64)
+    lengths[rows + 1] = 1
+    return pl.Series(CALL, pa.LargeListArray.from_arrays(pa.array(np.cumsum(lengths)), records))

@@ -1,0 +1,89 @@
+"""Prices that a user gives, as settings: rates per million tokens, as providers publish them."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from otelbridge.analysis.prices import MAX_THRESHOLDS, OwnPrice, PriceList, Rates
+from otelbridge.core.component import ComponentConfig
+
+MOST_USD = 10_000.0  # per million tokens; ten times the dearest list price there is
+
+
+class RatesConfig(ComponentConfig):
+    """USD per million tokens."""
+
+    input_per_mtok: float = Field(ge=0, le=MOST_USD)
+    """Input tokens."""
+
+    output_per_mtok: float = Field(default=0.0, ge=0, le=MOST_USD)
+    """Output tokens."""
+
+    cache_read_per_mtok: float | None = Field(default=None, ge=0, le=MOST_USD)
+    """Input tokens read from the provider's cache; as other input when not set."""
+
+    cache_write_per_mtok: float | None = Field(default=None, ge=0, le=MOST_USD)
+    """Input tokens written to the cache; as other input when not set."""
+
+    cache_write_1h_per_mtok: float | None = Field(default=None, ge=0, le=MOST_USD)
+    """Those that are kept for an hour; as other writes when not set."""
+
+    reasoning_per_mtok: float | None = Field(default=None, ge=0, le=MOST_USD)
+    """Output tokens spent on reasoning; as other output when not set."""
+
+    per_request: float = Field(default=0.0, ge=0, le=MOST_USD)
+    """USD for each request, whatever its size."""
+
+    def rates(self) -> Rates:
+        """The same for a price list."""
+        read, write = self.cache_read_per_mtok, self.cache_write_per_mtok
+        write_1h, reasoning = self.cache_write_1h_per_mtok, self.reasoning_per_mtok
+        writes = self.input_per_mtok if write is None else write
+        return Rates(
+            input=self.input_per_mtok,
+            output=self.output_per_mtok,
+            cache_read=self.input_per_mtok if read is None else read,
+            cache_write=writes,
+            cache_write_1h=writes if write_1h is None else write_1h,
+            reasoning=self.output_per_mtok if reasoning is None else reasoning,
+            request=self.per_request,
+        )
+
+
+class LongInputConfig(RatesConfig):
+    """Rates of a call whose input is long."""
+
+    above_input_tokens: int = Field(ge=1)
+    """These rates hold for the whole call when its input has more tokens than this."""
+
+
+class PriceConfig(RatesConfig):
+    """The price of a model, or of all that match a pattern. The first entry that matches a call is used."""
+
+    provider: str = "*"
+    """Provider by its OpenTelemetry name (`openai`, `aws.bedrock`); `*` and `?` stand for any text and any letter."""
+
+    model: str
+    """Model as it is asked for or answers; patterns as above."""
+
+    service_tier: str = ""
+    """Only calls of this tier: `batch`, `flex`, `priority` or `fast`. Empty: all calls."""
+
+    long_input: tuple[LongInputConfig, ...] = Field(default=(), max_length=MAX_THRESHOLDS)
+    """Other rates for long input, in ascending order."""
+
+    @model_validator(mode="after")
+    def _ascends(self) -> Self:
+        thresholds = [item.above_input_tokens for item in self.long_input]
+        if thresholds != sorted(set(thresholds)):
+            raise ValueError("long_input must be in ascending order of above_input_tokens")
+        return self
+
+    def own_price(self) -> OwnPrice:
+        """The same for a price book."""
+        thresholds = tuple(item.above_input_tokens for item in self.long_input)
+        rates = (self.rates(), *(item.rates() for item in self.long_input))
+        patterns = (self.provider.lower(), self.model.lower(), self.service_tier.lower())
+        return OwnPrice(*patterns, PriceList(thresholds, rates))
