@@ -72,6 +72,11 @@ class Processor(ABC):
         """Breadcrumbs for the kept spans of one export; called on survivors only."""
         return ()
 
+    @property
+    def counters(self) -> Mapping[str, int]:
+        """What the component counts since the start, for `/metrics`; by a name of its own for each event."""
+        return {}
+
     def snapshot(self) -> bytes:
         """The state, complete and bounded; b"" for a processor that has none."""
         return b""
@@ -133,7 +138,18 @@ RateLimit = tuple[frozenset[str], float]
 
 
 class Exporter(ABC):
-    """Turns kept traces into parcels (in the task, pure) and delivers a parcel (in the sender, one attempt)."""
+    """Turns kept traces into parcels (in the task, pure) and delivers a parcel (in the sender, one attempt).
+
+    Attributes:
+        evicted_spans: spans that were delivered and then deleted again to keep a bound, since the start.
+    """
+
+    evicted_spans: int = 0
+
+    @property
+    def destination(self) -> str:
+        """Where it delivers to, for a person; holds no secret."""
+        return ""
 
     @abstractmethod
     def encode(self, kept: Kept) -> Encoded:
@@ -170,6 +186,23 @@ class Accepted:
     reason: str = ""
 
 
+@dataclass(slots=True)
+class ReceiverCounts:
+    """What came in over one transport since the start.
+
+    Attributes:
+        accepted_spans: usable spans of durable requests.
+        rejected_spans: unusable spans of durable requests; their clients were told.
+        bytes: of durable requests, as protobuf, decompressed.
+        requests: by outcome: success, refused (the client was told why), failure (no answer reached it).
+    """
+
+    accepted_spans: int = 0
+    rejected_spans: int = 0
+    bytes: int = 0
+    requests: dict[str, int] = field(default_factory=dict)
+
+
 Submit = Callable[[bytes], Awaitable[Accepted]]
 """Hands the bytes of one ExportTraceServiceRequest over; returns once they are durable.
 
@@ -192,6 +225,11 @@ class Receiver(ABC):
     @abstractmethod
     def endpoint(self) -> str:
         """host:port as bound (with port 0 configured: the port that was given)."""
+
+    @property
+    def counts(self) -> Mapping[str, ReceiverCounts]:
+        """What came in since the start, by transport."""
+        return {}
 
 
 ComponentT = TypeVar("ComponentT", covariant=True)

@@ -14,11 +14,13 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
+Stop = Callable[[], None]
+
 TRACER = trace.get_tracer("otelbridge")
 """Does nothing until `start` was called."""
 
 
-def start(endpoint: str, headers: Mapping[str, str], resource: Mapping[str, str]) -> Callable[[], None]:
+def start(endpoint: str, headers: Mapping[str, str], resource: Mapping[str, str]) -> Stop:
     """Send own spans to an OTLP/HTTP endpoint from now on; returns what stops it and flushes."""
     provider = TracerProvider(resource=Resource.create(dict(resource)), shutdown_on_exit=False)
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=endpoint, headers=dict(headers))))

@@ -1,0 +1,159 @@
+"""Where the values of `/metrics` come from."""
+
+from __future__ import annotations
+
+import resource
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from otelbridge.core.component import Receiver
+from otelbridge.core.outcomes import DropReason
+from otelbridge.delivery.outbox import EXPORTED
+from otelbridge.service.unit import Unit
+from otelbridge.telemetry.metrics import Metrics, Reading
+
+Readings = Iterable[Reading]
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What is looked at: the units and receivers that run, and since when."""
+
+    units: list[Unit]
+    receivers: Mapping[str, Receiver]
+    uptime_seconds: Callable[[], float]
+
+
+def observe(metrics: Metrics, observed: Observed) -> None:
+    """Connect every declared metric."""
+    for name, of_unit in OF_UNITS.items():
+        metrics.observe(name, partial(_over_units, observed.units, of_unit))
+    for name, of_receivers in OF_RECEIVERS.items():
+        metrics.observe(name, partial(of_receivers, observed.receivers))
+    metrics.observe("otelcol_process_uptime", lambda: [(observed.uptime_seconds(), {})])
+    metrics.observe("otelcol_process_cpu_seconds", lambda: [(time.process_time(), {})])
+    metrics.observe("otelcol_process_memory_rss", lambda: [(_resident_bytes(), {})])
+
+
+def _over_units(units: Iterable[Unit], read: Callable[[Unit], Readings]) -> Readings:
+    return [(value, {"pipeline": unit.id, **attributes}) for unit in units for value, attributes in read(unit)]
+
+
+def _by(attribute: str, counts: Mapping[str, int]) -> Readings:
+    return [(float(count), {attribute: str(name)}) for name, count in counts.items()]
+
+
+def _one(value: float) -> Readings:
+    return [(float(value), {})]
+
+
+# pipelines
+
+
+def _sent_spans(unit: Unit) -> Readings:
+    outcomes = unit.outbox.outcomes.items()
+    return [(spans, {"exporter": name}) for (name, outcome), (spans, _) in outcomes if outcome == EXPORTED]
+
+
+def _send_failed_spans(unit: Unit) -> Readings:
+    failed: list[Reading] = [
+        (float(spans), {"exporter": name, "reason": str(outcome)})
+        for (name, outcome), (spans, _) in unit.outbox.outcomes.items()
+        if outcome != EXPORTED
+    ]
+    for exporter_id, counts in unit.task.ledger.export_dropped.items():
+        failed += [(float(spans), {"exporter": exporter_id, "reason": reason}) for reason, spans in counts.items()]
+    for exporter_id, exporter in unit.pipeline.exporters.items():
+        evicted = exporter.evicted_spans
+        if evicted:
+            failed.append((float(evicted), {"exporter": exporter_id, "reason": str(DropReason.EVICTED)}))
+    return failed
+
+
+def _sampled_traces(unit: Unit) -> Readings:
+    readings: list[Reading] = []
+    for step in unit.pipeline.trace_steps:
+        for rule, counts in getattr(step.processor, "rule_counts", {}).items():
+            readings += [(counts.kept_traces, {"rule": rule, "outcome": "kept"})]
+            readings += [(counts.matched_traces - counts.kept_traces, {"rule": rule, "outcome": "dropped"})]
+    return readings
+
+
+def _component_events(unit: Unit) -> Readings:
+    return [
+        (float(count), {"component": step.id, "event": event})
+        for step in unit.pipeline.steps()
+        for event, count in step.processor.counters.items()
+    ]
+
+
+OF_UNITS: Mapping[str, Callable[[Unit], Readings]] = {
+    "otelcol_exporter_sent_spans": _sent_spans,
+    "otelcol_exporter_send_failed_spans": _send_failed_spans,
+    "otelcol_exporter_send_attempts_failed": lambda unit: _by("exporter", unit.sender.counts.failed_attempts),
+    "otelcol_exporter_queue_size": lambda unit: _one(unit.outbox.parcels),
+    "otelcol_exporter_queue_size_bytes": lambda unit: _one(unit.outbox.used_bytes),
+    "otelcol_exporter_queue_capacity_bytes": lambda unit: _one(unit.outbox.capacity_bytes),
+    "otelbridge_spans_received": lambda unit: _one(unit.task.ledger.received),
+    "otelbridge_spans_kept": lambda unit: _one(unit.task.ledger.kept),
+    "otelbridge_spans_dropped": lambda unit: _by("reason", unit.task.ledger.dropped),
+    "otelbridge_spans_held": lambda unit: _one(unit.pipeline.grouping.held_spans),
+    "otelbridge_spans_outbox": lambda unit: [
+        (float(unit.outbox.spans(exporter)), {"exporter": exporter}) for exporter in unit.pipeline.exporters
+    ],
+    "otelbridge_spans_unaccounted": lambda unit: _one(
+        unit.task.ledger.held() - unit.pipeline.grouping.held_spans if unit.runner.health.resumed else 0
+    ),
+    "otelbridge_buffer_traces": lambda unit: _one(unit.pipeline.grouping.held_traces),
+    "otelbridge_buffer_bytes": lambda unit: _one(unit.pipeline.grouping.held_bytes),
+    "otelbridge_traces_decided": lambda unit: _by("trigger", unit.pipeline.grouping.decided),
+    "otelbridge_traces": lambda unit: _by("outcome", unit.task.ledger.traces),
+    "otelbridge_late_spans": lambda unit: _by("outcome", unit.task.ledger.late),
+    "otelbridge_sampling_traces": _sampled_traces,
+    "otelbridge_component_events": _component_events,
+    "otelbridge_component_errors": lambda unit: _by("component", unit.component_errors),
+    "otelbridge_findings": lambda unit: _by("kind", unit.task.ledger.findings),
+    "otelbridge_log_bytes": lambda unit: _one(unit.log.used_bytes),
+    "otelbridge_log_capacity_bytes": lambda unit: _one(unit.log.capacity_bytes),
+    "otelbridge_log_records": lambda unit: _one(max(0, unit.log.last_sequence - unit.runner.health.position)),
+    "otelbridge_checkpoints": lambda unit: _one(unit.runner.health.checkpoints),
+    "otelbridge_stalled": lambda unit: [(float(bool(unit.runner.health.stalled)), {})],
+}
+
+
+# receivers
+
+
+def _over_transports(receivers: Mapping[str, Receiver], field: str) -> Readings:
+    return [
+        (float(getattr(counts, field)), {"receiver": receiver_id, "transport": transport})
+        for receiver_id, receiver in receivers.items()
+        for transport, counts in receiver.counts.items()
+    ]
+
+
+def _requests(receivers: Mapping[str, Receiver]) -> Readings:
+    return [
+        (float(count), {"receiver": receiver_id, "transport": transport, "outcome": str(outcome)})
+        for receiver_id, receiver in receivers.items()
+        for transport, counts in receiver.counts.items()
+        for outcome, count in counts.requests.items()
+    ]
+
+
+OF_RECEIVERS: Mapping[str, Callable[[Mapping[str, Receiver]], Readings]] = {
+    "otelcol_receiver_accepted_spans": partial(_over_transports, field="accepted_spans"),
+    "otelcol_receiver_refused_spans": partial(_over_transports, field="rejected_spans"),
+    "otelcol_receiver_received_bytes": partial(_over_transports, field="bytes"),
+    "otelcol_receiver_requests": _requests,
+}
+
+
+def _resident_bytes() -> float:
+    try:
+        with open("/proc/self/statm") as file:
+            return float(file.read().split()[1]) * resource.getpagesize()
+    except OSError:
+        return float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss) * 1024
