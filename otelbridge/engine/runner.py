@@ -154,7 +154,7 @@ class Runner:
         return False
 
     def _checkpoint_when_due(self) -> None:
-        overdue = self.clock() - self._last_checkpoint >= CHECKPOINT_SECONDS
+        overdue = self.task.has_news and self.clock() - self._last_checkpoint >= CHECKPOINT_SECONDS
         if self._unsaved is None and (overdue or self.task.pending_bytes >= PENDING_BYTES):
             self._checkpoint()
 

@@ -89,6 +89,8 @@ class Task:
         self._on_error = on_error
         self._parcels: dict[str, list[Parcel]] = {exporter: [] for exporter in pipeline.exporters}
         self.pending_bytes = 0
+        self.has_news = False
+        """Something was fed or decided since the last progress; without, another checkpoint says nothing new."""
 
     # reading
 
@@ -99,6 +101,7 @@ class Task:
                 self._close(tick - 1)
                 yield
             self._open_tick = max(tick, self._open_tick)
+            self.has_news = True
             self._take(batch)
             self.position = last
 
@@ -123,6 +126,7 @@ class Task:
         generation, decisions, oldest = grouping.decisions.save(self.position, low)
         parcels, self._parcels = self._parcels, {exporter: [] for exporter in self.pipeline.exporters}
         self.pending_bytes = 0
+        self.has_news = False
         return Progress(
             position=self.position,
             tick=self._tick,
@@ -221,6 +225,7 @@ class Task:
 
     def _decide(self, batch: Batch) -> None:
         """Whole traces through the trace processors: what remains is kept."""
+        self.has_news = True
         ids = batch.spans[schema.TRACE_ID].unique().to_list()
         batch = self._second_look(self.pipeline.with_resource(batch))
         for step in self.pipeline.trace_steps:
