@@ -106,7 +106,7 @@ CALL_DTYPE = pl.List(pl.Struct(RECORD))
 
 CALL_COLUMNS = (
     Column(ROLE, pl.UInt8, "", "1 call, 2 report of a call, 3 holds calls, 4 tool, 0 any other; gone in a whole trace"),
-    Column(CALL, CALL_DTYPE, "", "what the span says of a model call; empty on other spans; gone in a whole trace"),
+    Column(CALL, CALL_DTYPE, "", "what the span says of a model call; gone in a whole trace"),
 )
 """Columns that `describe` adds; `llm_cost` takes them away when the trace is whole."""
 
@@ -286,7 +286,8 @@ def described(spans: pl.DataFrame) -> Described | None:
 
 
 def _sparse(records: pa.StructArray, rows: npt.NDArray[np.intp], height: int) -> pl.Series:
-    """`records` are about `rows` (ascending) of `height` spans; the others get an empty list."""
-    lengths = np.zeros(height + 1, np.int64)
-    lengths[rows + 1] = 1
-    return pl.Series(CALL, pa.LargeListArray.from_arrays(pa.array(np.cumsum(lengths)), records))
+    """`records` are about `rows` (ascending) of `height` spans; the others get null."""
+    is_there = np.zeros(height, np.bool_)
+    is_there[rows] = True
+    offsets = np.concatenate([[0], np.cumsum(is_there)])
+    return pl.Series(CALL, pa.LargeListArray.from_arrays(pa.array(offsets), records, mask=pa.array(~is_there)))

@@ -45,8 +45,9 @@ class Lineage:
     def __init__(self, spans: pl.DataFrame) -> None:
         columns = spans.select(trace=pl.col(schema.TRACE_ID).hash(), parent=pl.col(schema.PARENT_SPAN_ID).fill_null(0))
         self.trace: Ids = columns["trace"].to_numpy()
-        self._parent: Ids = columns["parent"].to_numpy()
-        self.key: Ids = self.trace + spans[schema.SPAN_ID].to_numpy()
+        span_ids, parents = spans[schema.SPAN_ID].to_numpy(), columns["parent"].to_numpy()
+        self._parent: Ids = np.where(parents == span_ids, 0, parents)  # 0: a root, and so is its own parent
+        self.key: Ids = self.trace + span_ids
         self._order = np.argsort(self.key)
         self._sorted = self.key[self._order]
 

@@ -90,9 +90,20 @@ def show(spans: pl.DataFrame, told: Described, bill: Bill) -> pl.DataFrame:
 
 def show_nothing(spans: pl.DataFrame) -> pl.DataFrame:
     """The spans with COLUMNS, when nothing is told of any."""
-    missing = [column for column in COLUMNS if column.name not in spans.columns]
-    kept = [column for column in spans if column.name not in (ROLE, CALL)]
-    return pl.DataFrame([*kept, *(absent(column.name, column.dtype, spans.height) for column in missing)])
+    replaced = {ROLE, CALL, "op"}.union(column.name for column in COLUMNS)
+    return pl.DataFrame(
+        [
+            *(column for column in spans if column.name not in replaced),
+            spans["op"],
+            *(_as_said(spans, column) for column in COLUMNS),
+        ]
+    )
+
+
+def _as_said(spans: pl.DataFrame, column: Column) -> pl.Series:
+    if column.name in _ADDED_TO and column.name in spans.columns:
+        return spans[column.name]
+    return absent(column.name, column.dtype, spans.height)
 
 
 def _columns(told: Described, bill: Bill) -> pl.DataFrame:
