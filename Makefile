@@ -42,7 +42,7 @@ bench: setup ## CPU and memory per span, next to Rotel's (installs rotel)
 	@$(BIN)/python -m bench
 
 docs: setup ## write what is generated: config.example.yaml and docs/components
-	@$(BIN)/python -m otelbridge.config.documentation
+	@$(BIN)/python -m otelbridge.cli.documentation
 
 lock: ## resolve the dependencies anew into requirements.lock
 	@$(PYTHON) -m venv .venv-lock

@@ -44,7 +44,7 @@ class Checker:
         """The settings at `path`, whose key stands at `key`; None when they are wrong."""
         if isinstance(node, Scalar) and node.value is None:
             node = Mapping(node.place, {})
-        reading = Reading(node, lambda below: self.fields.known_keys([str(step) for step in (*path, *below)]))
+        reading = Reading(node, lambda below: self.fields.means_default([str(step) for step in (*path, *below)]))
         for _ in range(MAX_PASSES):
             try:
                 return model.model_validate_json(json.dumps(reading.data()), strict=True)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, Secret, SecretBytes, SecretStr
+from pydantic.fields import FieldInfo
 
 from otelbridge.config.expressions import ConditionText
 from otelbridge.config.model import SECTIONS, Catalogue, ServiceConfig
@@ -38,6 +39,19 @@ class Fields:
             return self._catalogue.names(SECTIONS[path[0]])
         models = [arm for type_ in self._types(path) for arm in arms(type_) if is_model(arm)]
         return list(dict.fromkeys(name for model in models for name in field_names(model)))
+
+    def means_default(self, path: Sequence[str]) -> bool:
+        """Whether a key without a value is as good as no key.
+
+        Not an unknown one, which is a mistake, and not one whose default is nothing: where things are switched on by
+        being there (`protocols: {grpc: }`), the key itself says something.
+        """
+        for arm in (arm for type_ in self._types(path[:-1]) for arm in arms(type_)):
+            if is_map(arm):
+                return True
+            if is_model(arm) and (field := field_of(arm, path[-1])):
+                return field.get_default(call_default_factory=True, validated_data={}) is not None
+        return False
 
     def may_show(self, path: Sequence[str]) -> bool:
         """Whether a single value at this path may stand in a message."""
@@ -90,6 +104,11 @@ def field_names(model: type[BaseModel]) -> list[str]:
     return [field.alias or name for name, field in model.model_fields.items()]
 
 
+def field_of(model: type[BaseModel], key: str) -> FieldInfo | None:
+    """The setting of a model that is written as this key."""
+    return next((field for name, field in model.model_fields.items() if key == (field.alias or name)), None)
+
+
 def is_secret(arm: Any) -> bool:
     """Whether a type hides its value."""
     return _is_class(get_origin(arm) or arm, _SECRETS)
@@ -125,7 +144,8 @@ def _step(arm: Any, key: str) -> Iterator[Any]:
     """The types of what stands under a key, or at a place of a list."""
     arguments = get_args(arm)
     if is_model(arm):
-        yield from (field.annotation for name, field in arm.model_fields.items() if key == (field.alias or name))
+        field = field_of(arm, key)
+        yield from [field.annotation] if field else []
     elif is_map(arm) and len(arguments) == 2:
         yield arguments[1]
     elif is_list(arm):

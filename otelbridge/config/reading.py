@@ -7,7 +7,7 @@ nothing with an empty environment variable, it is shown nothing, so that the def
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -70,13 +70,13 @@ class Reading:
 
     Attributes:
         root: the tree.
-        known_keys: the keys that a map at a path may have; empty when any may.
+        means_default: whether a key at a path is as good as no key when it has no value.
         as_text: values that are shown as they were written.
         left_out: values that are not shown.
     """
 
     root: Node
-    known_keys: Callable[[Path], Collection[str]]
+    means_default: Callable[[Path], bool]
     as_text: set[Path] = field(default_factory=set)
     left_out: set[Path] = field(default_factory=set)
 
@@ -100,12 +100,8 @@ class Reading:
 
     def _data(self, node: Node, path: Path) -> Any:
         if isinstance(node, Mapping):
-            known = self.known_keys(path)
-            return {
-                key: self._data(entry.node, (*path, key))
-                for key, entry in node.entries.items()
-                if (known and key not in known) or not self._is_absent(entry.node, (*path, key))
-            }
+            items = ((key, entry.node, (*path, key)) for key, entry in node.entries.items())
+            return {key: self._data(inner, below) for key, inner, below in items if not self._is_absent(inner, below)}
         if not isinstance(node, Scalar):
             return [self._data(item, (*path, index)) for index, item in enumerate(node.items)]
         if path in self.as_text or (node.variables and node.text == ""):
@@ -113,5 +109,6 @@ class Reading:
         return node.value
 
     def _is_absent(self, node: Node, path: Path) -> bool:
-        """A known key without a value is as good as none: the default holds."""
-        return path in self.left_out or (isinstance(node, Scalar) and node.value is None and not node.variables)
+        """Whether the default holds, so that the model is shown nothing."""
+        is_empty = isinstance(node, Scalar) and node.value is None and not node.variables
+        return path in self.left_out or (is_empty and self.means_default(path))

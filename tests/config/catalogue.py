@@ -33,6 +33,14 @@ class OtlpConfig(ComponentConfig):
     http: Protocol = Protocol(endpoint="127.0.0.1:4318")
     """OTLP/HTTP."""
 
+    extra: Protocol | None = None
+    """Served if the key is there."""
+
+    @field_validator("extra", mode="before")
+    @classmethod
+    def _take_empty_key_for_defaults(cls, given: object) -> object:
+        return {} if given is None else given
+
     tokens: tuple[SecretStr, ...] = ()
     """Bearer tokens that are accepted."""
 

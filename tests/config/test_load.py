@@ -11,7 +11,17 @@ from otelbridge.config.load import load
 from otelbridge.config.model import Configuration
 from otelbridge.config.problems import InvalidConfiguration
 from otelbridge.core.component import Kind
-from tests.config.catalogue import BASE, CATALOGUE, MarkConfig, SentryConfig, heads, load_texts, refused
+from tests.config.catalogue import (
+    BASE,
+    CATALOGUE,
+    MarkConfig,
+    OtlpConfig,
+    Protocol,
+    SentryConfig,
+    heads,
+    load_texts,
+    refused,
+)
 
 
 def mark(configuration: Configuration) -> MarkConfig:
@@ -55,6 +65,25 @@ def test_an_empty_value_brings_the_default_back(tmp_path: Path) -> None:
 
     assert mark(load_texts(tmp_path, BASE, first, "processors: {mark: {slow_ms: }}")) == MarkConfig(label="a")
     assert mark(load_texts(tmp_path, BASE, first, "processors: {mark: }")) == MarkConfig()
+
+
+def test_a_key_that_switches_something_on_is_seen_without_a_value(tmp_path: Path) -> None:
+    without = load_texts(tmp_path, BASE).components[Kind.RECEIVER]["otlp"].config
+    empty = "receivers: {otlp: {extra: }}\nservice: {telemetry: {metrics: {endpoint: ''}}}"
+
+    configuration = load_texts(tmp_path, BASE, empty, "receivers: {otlp: {grpc: {endpoint: 'localhost:0'}}}")
+
+    assert isinstance(without, OtlpConfig)
+    assert without.extra is None
+    config = configuration.components[Kind.RECEIVER]["otlp"].config
+    assert isinstance(config, OtlpConfig)
+    assert config.extra == Protocol()
+
+
+def test_a_required_setting_without_a_value_is_missing(tmp_path: Path) -> None:
+    said = refused(tmp_path, "processors: {sample: {rules: [{name: }]}}")
+
+    assert heads(said) == ["processors.sample.rules[0].name: required, but not set"]
 
 
 def test_a_component_can_stand_under_several_ids(tmp_path: Path) -> None:
