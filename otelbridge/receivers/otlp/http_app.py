@@ -32,8 +32,8 @@ from otelbridge.receivers.otlp.settings import AuthSettings
 
 PROTOBUF, JSON = "application/x-protobuf", "application/json"
 _INLINE_BYTES = 64 * 1024
-"""Larger bodies are decompressed and parsed in a thread of the loop's own pool: 16 MiB of JSON take 2 s, in which the
-loop would answer nobody. 64 KiB of JSON take 6 ms."""
+"""Larger bodies are decompressed and parsed in a thread of the loop's own pool: 16 MiB of JSON take half a second,
+and up to 5 s if made to, in which the loop would answer nobody. 64 KiB take 2 ms."""
 
 
 class CorsSettings(ComponentConfig):

@@ -31,7 +31,8 @@ class ReceiverCounts:
         accepted_spans: usable spans of durable requests.
         rejected_spans: unusable spans of durable requests; their clients were told.
         bytes: of durable requests, as protobuf, decompressed.
-        requests: by outcome. gRPC messages above the size limit are refused by grpcio, and counted nowhere.
+        requests: by outcome. What the protocol's library refuses on its own is counted nowhere: gRPC messages above
+            the size limit, and bytes that are no HTTP.
     """
 
     accepted_spans: int = 0

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from otelbridge.core.component import Accepted, BuildContext
+from otelbridge.core.component import Accepted, BuildContext, Submit
 from otelbridge.receivers.otlp import SPEC, Config, OtlpReceiver
 from tests.receivers.otlp.clients import GrpcClient, HttpClient
 
@@ -20,11 +20,12 @@ CERTIFICATES = Path(__file__).parent / "certificates"
 
 @dataclass
 class FakeLog:
-    """Takes every request, unless told to refuse or to wait."""
+    """Takes every request, unless told to refuse, to wait, or to leave it to `take`."""
 
     requests: list[bytes] = field(default_factory=list)
     answer: Accepted = field(default_factory=lambda: Accepted(spans=3))
     error: Exception | None = None
+    take: Submit | None = None
     opened: asyncio.Event = field(default_factory=asyncio.Event)
     reached: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -36,6 +37,8 @@ class FakeLog:
         await self.opened.wait()
         if self.error is not None:
             raise self.error
+        if self.take is not None:
+            return await self.take(request)
         self.requests.append(request)
         return self.answer
 

@@ -5,6 +5,7 @@ import asyncio
 import grpc
 import pytest
 import uvloop
+from google.rpc.error_details_pb2 import RetryInfo
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 from otelbridge.core.component import Accepted
@@ -50,6 +51,12 @@ async def test_a_full_log_names_the_time_to_come_back(running: Running) -> None:
     refused = await running.grpc.refused()
     assert (refused.code(), refused.details()) == (grpc.StatusCode.UNAVAILABLE, "the log is full")
     assert retry_seconds(status_of(refused)) == 2.5
+
+
+async def test_the_time_stands_where_the_python_exporter_looks_for_it_too(running: Running) -> None:
+    running.log.error = RetryLater("the log is full", seconds=2.5)
+    metadata = dict((await running.grpc.refused()).trailing_metadata())
+    assert RetryInfo.FromString(metadata["google.rpc.retryinfo-bin"]).retry_delay.ToMilliseconds() == 2500
 
 
 async def test_clients_that_were_refused_together_come_back_at_different_times(running: Running) -> None:
@@ -107,6 +114,14 @@ async def test_a_wrong_token_is_unauthenticated(start: Start, metadata: dict[str
     refused = await running.grpc.refused(b"x", **metadata)
     assert refused.code() is grpc.StatusCode.UNAUTHENTICATED
     assert running.log.requests == []
+
+
+async def test_a_defect_is_a_failure_and_the_next_request_passes(running: Running) -> None:
+    running.log.error = ZeroDivisionError("a defect")
+    assert (await running.grpc.refused()).code() is grpc.StatusCode.UNKNOWN
+    assert running.receiver.counts["grpc"].requests[Outcome.FAILURE] == 1
+    running.log.error = None
+    await running.grpc.export()
 
 
 async def test_requests_are_counted_by_outcome(running: Running) -> None:

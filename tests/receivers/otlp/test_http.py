@@ -213,6 +213,14 @@ async def test_several_requests_share_a_connection(running: Running) -> None:
     assert running.log.requests == [b"a", b"b", b"c"]
 
 
+async def test_a_defect_is_a_failure_and_the_next_request_passes(running: Running) -> None:
+    running.log.error = ZeroDivisionError("a defect")
+    assert (await running.http.post()).status == 500
+    assert running.receiver.counts["http"].requests[Outcome.FAILURE] == 1
+    running.log.error = None
+    assert (await running.http.post()).status == 200
+
+
 async def test_requests_are_counted_by_outcome(running: Running) -> None:
     running.log.answer = Accepted(spans=5, rejected=2, reason="no trace id")
     await running.http.post(gzip.compress(b"four"), Content_Encoding="gzip")
