@@ -15,7 +15,6 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from otelbridge.core.errors import StateUnreadable
 from otelbridge.log.contract import Record
 from otelbridge.log.folder import FILE_MODE
 from otelbridge.log.packing import unpack
@@ -38,18 +37,6 @@ INSERT INTO segment VALUES ({time!r});
 PRAGMA user_version = {format};
 COMMIT;
 """
-
-
-class SegmentUnreadable(StateUnreadable):
-    """Records of a segment are damaged or missing.
-
-    Attributes:
-        resume_after: reading goes on after this sequence; what lies before it is lost to this daemon.
-    """
-
-    def __init__(self, reason: str, resume_after: int) -> None:
-        super().__init__(reason)
-        self.resume_after = resume_after
 
 
 @dataclass(slots=True, eq=False)

@@ -8,8 +8,8 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from otelbridge.core.errors import RetryLater
-from otelbridge.log.contract import Record
-from otelbridge.log.segment import Segment, SegmentUnreadable, connect_to_read, is_damage, read_records
+from otelbridge.log.contract import Record, RecordsLost
+from otelbridge.log.segment import Segment, connect_to_read, is_damage, read_records
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class SegmentReader:
         """See `Log.read`.
 
         Raises:
-            SegmentUnreadable: the very next record is damaged or missing; the records before it have been returned.
+            RecordsLost: the very next record is damaged or missing; the records before it have been returned.
             RetryLater: reading failed for a reason that may pass.
         """
         taken: list[Record] = []
@@ -43,7 +43,7 @@ class SegmentReader:
                     if taken and size_bytes > max_bytes:
                         break
                     taken.append(record)
-            except (SegmentUnreadable, RetryLater):
+            except (RecordsLost, RetryLater):
                 if not taken:
                     raise
         return taken
@@ -85,9 +85,7 @@ class SegmentReader:
         return self._connection
 
 
-def _unreadable(stretch: Stretch, position: int, why: str) -> SegmentUnreadable:
+def _unreadable(stretch: Stretch, position: int, why: str) -> RecordsLost:
     segment = stretch.segment
     segment.is_damaged = True
-    return SegmentUnreadable(
-        f"{segment.path}: cannot read records {position + 1} to {stretch.until}: {why}", stretch.until
-    )
+    return RecordsLost(f"{segment.path}: cannot read records {position + 1} to {stretch.until}: {why}", stretch.until)

@@ -14,9 +14,9 @@ from pathlib import Path
 
 from otelbridge.core.errors import CannotStart, RetryLater
 from otelbridge.log.clock import LogClock
-from otelbridge.log.contract import Record
+from otelbridge.log.contract import Record, RecordsLost
 from otelbridge.log.folder import PrivateFolder
-from otelbridge.log.segment import SegmentUnreadable, create_segment, find_segments, is_blank, is_damage
+from otelbridge.log.segment import create_segment, find_segments, is_blank, is_damage
 from otelbridge.log.segment_reader import SegmentReader, Stretch
 from otelbridge.log.segment_writer import SegmentWriter, Synchronous, appended_bytes
 from otelbridge.log.tail import Tail
@@ -143,12 +143,7 @@ class SqliteLog:
     # reading
 
     def read(self, after: int, max_bytes: int) -> list[Record]:
-        """See `Log.read`.
-
-        Raises:
-            segment.SegmentUnreadable: the next record is damaged or missing; says where to go on.
-            RetryLater: the disk cannot be read at the moment.
-        """
+        """See `Log.read`."""
         with self._lock:
             if self._tail.holds_after(after):
                 self._tail.forget_before(after + 1)
@@ -156,7 +151,7 @@ class SqliteLog:
             stretches = self._stretches(after)
         try:
             return self._reader.read(stretches, after, max_bytes)
-        except SegmentUnreadable:
+        except RecordsLost:
             self._set_damaged_aside()
             raise
 
