@@ -15,7 +15,9 @@ from otelbridge.core.component import ComponentSpec
 from otelbridge.core.errors import CannotStart
 from otelbridge.core.schema import DERIVED_COLUMNS, ORIGIN, POSITION, RAW, RECORD, WIRE_COLUMNS, Column
 from otelbridge.engine import group_by_trace
-from otelbridge.processors import db_queries, llm_cost, n_plus_one
+from otelbridge.exporters import file, local_store
+from otelbridge.exporters.sentry import exporter as sentry
+from otelbridge.processors import db_queries, dynamic_sampling, llm_cost, n_plus_one
 from otelbridge.receivers import otlp
 from otelbridge.semconv.concepts import CONCEPTS
 
@@ -27,6 +29,10 @@ BUILT_IN: tuple[ComponentSpec[Any], ...] = (
     llm_cost.SPEC,
     group_by_trace.SPEC,
     n_plus_one.SPEC,
+    dynamic_sampling.SPEC,
+    sentry.SPEC,
+    file.SPEC,
+    local_store.SPEC,
 )
 
 # How a span is stored is nothing that a condition could ask about.

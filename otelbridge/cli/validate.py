@@ -16,9 +16,10 @@ def main(arguments: argparse.Namespace) -> int:
     """Load, check, and build every component."""
     from otelbridge.core.component import BuildContext
     from otelbridge.engine.pipeline import build
+    from otelbridge.service.fallback import without_destination
 
     checked = configuration.load_configuration(arguments)
-    for plan in checked.pipelines:
+    for plan in map(without_destination, checked.pipelines):
         build(plan.id, plan.processors, plan.exporters, checked.service.storage.data_directory)
         for receiver in plan.receivers:
             receiver.spec.build(receiver.config, BuildContext(receiver.id))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from otelbridge.config.model import Configured, PipelinePlan
+from otelbridge.exporters.local_store import SPEC as LOCAL_STORE
 from otelbridge.exporters.sentry.exporter import SPEC as SENTRY
 from otelbridge.exporters.sentry.exporter import SentryConfig
 
@@ -20,6 +21,4 @@ def _is_aimless(item: Configured) -> bool:
 
 
 def _stored_locally(item: Configured) -> Configured:
-    from otelbridge.exporters.local_store import SPEC
-
-    return Configured(item.id, SPEC, SPEC.config())
+    return Configured(item.id, LOCAL_STORE, LOCAL_STORE.config())
