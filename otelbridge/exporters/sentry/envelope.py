@@ -1,0 +1,44 @@
+"""Envelopes: the frame in which Sentry takes things, and deterministic names for what is in them.
+
+The bytes are those that `sentry_sdk.envelope.Envelope.serialize` makes (a test compares them by parsing); building them
+here costs 3 us instead of 25, which counts because every kept trace is at least one envelope.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha1
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+NAMESPACE = UUID("6f2b7a34-5d0c-5e0e-9f0b-9f3f1c6d7a10")
+"""Of all our event ids. Changing it makes every event that is sent again after an upgrade a new one."""
+
+_NAMESPACE_BYTES = NAMESPACE.bytes  # uuid.uuid5 takes five times as long
+
+_encode = msgspec.json.Encoder().encode
+
+
+def event_id(*names: object) -> str:
+    """A UUID5 of these names without hyphens: the same for the same names, so that Sentry drops what it gets twice."""
+    digest = bytearray(sha1(_NAMESPACE_BYTES + "/".join(map(str, names)).encode(), usedforsecurity=False).digest()[:16])
+    digest[6] = digest[6] & 0x0F | 0x50  # version
+    digest[8] = digest[8] & 0x3F | 0x80  # variant
+    return digest.hex()
+
+
+def envelope(item_type: str, payload: dict[str, Any], trace: dict[str, str] | None = None) -> bytes:
+    """An envelope with one item of JSON; `trace` is the dynamic sampling context, if there is one.
+
+    There is no `sent_at`: it would be the time of encoding, and Sentry would shift everything by the time that the
+    envelope waited in the outbox.
+    """
+    header: dict[str, Any] = {}
+    if "event_id" in payload:
+        header["event_id"] = payload["event_id"]
+    if trace:
+        header["trace"] = trace
+    body = _encode(payload)
+    item = {"type": item_type, "content_type": "application/json", "length": len(body)}
+    return b"%b\n%b\n%b\n" % (_encode(header), _encode(item), body)

@@ -1,0 +1,124 @@
+"""What only an exporter reads of a span: attributes, events, links and the status message.
+
+All spans of an export are decoded in one call, and each distinct attribute of them once: spans repeat their attributes,
+and on traffic of real applications five of six are repeats. Strings of a span are declared as bytes, because nothing
+before this has checked their UTF-8.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+from google.protobuf import descriptor_pb2, descriptor_pool
+from ptars import HandlerPool
+
+from otelbridge.otlp import projection
+
+_Field = descriptor_pb2.FieldDescriptorProto
+
+
+def _handlers() -> HandlerPool:
+    file = descriptor_pb2.FileDescriptorProto(name="otelbridge/details.proto", package="otelbridge", syntax="proto3")
+    span = file.message_type.add(name="Details")
+    # Numbers are those of Span in opentelemetry/proto/trace/v1/trace.proto.
+    for name, number in (("attributes", 9), ("events", 11), ("links", 13)):
+        span.field.add(name=name, number=number, label=_Field.LABEL_REPEATED, type=_Field.TYPE_BYTES)
+    span.field.add(
+        name="status", number=15, label=_Field.LABEL_OPTIONAL, type=_Field.TYPE_MESSAGE, type_name=".otelbridge.Status"
+    )
+    status = file.message_type.add(name="Status")
+    status.field.add(name="message", number=2, label=_Field.LABEL_OPTIONAL, type=_Field.TYPE_BYTES)
+    _POOL.Add(file)
+    return HandlerPool([_POOL.FindFileByName(file.name)])
+
+
+_POOL = descriptor_pool.DescriptorPool()
+_DETAILS = _handlers().get_for_message(_POOL.FindMessageTypeByName("otelbridge.Details"))
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """Details of spans by row; rows without any are not in the mappings.
+
+    Attributes:
+        distinct_attributes: encoded KeyValues, each once.
+        attributes: index into `distinct_attributes`, for the attributes of all rows one after the other.
+        offsets: where the attributes of each row begin, and the end: one more than there are rows.
+        events: encoded Events.
+        links: encoded Links.
+        status_message: bytes of what should be UTF-8.
+    """
+
+    distinct_attributes: pa.Array
+    attributes: list[int]
+    offsets: list[int]
+    events: dict[int, list[bytes]]
+    links: dict[int, list[bytes]]
+    status_message: dict[int, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class KeyValues:
+    """Decoded attributes: `key`, and at most one of the others; none of them where the value is no scalar."""
+
+    key: list[str]
+    string: list[str | None]
+    boolean: list[bool | None]
+    integer: list[int | None]
+    double: list[float | None]
+
+
+def decode_details(raw: pl.Series) -> Details:
+    """Details of encoded spans (Binary); raises ValueError if one of them is no span."""
+    batch = _DETAILS.array_to_record_batch(raw.to_arrow().cast(pa.binary()))
+    attributes = batch.column("attributes")
+    encoded = attributes.flatten().dictionary_encode()
+    counts = pc.list_value_length(attributes)
+    message = batch.column("status").field("message")
+    with_message = _where(pc.binary_length(message))
+    return Details(
+        distinct_attributes=encoded.dictionary,
+        attributes=encoded.indices.to_pylist(),
+        offsets=[0, *pc.cumulative_sum(counts).to_pylist()],
+        events=_present(batch.column("events")),
+        links=_present(batch.column("links")),
+        status_message=dict(zip(with_message.to_pylist(), message.take(with_message).to_pylist(), strict=True)),
+    )
+
+
+def decode_key_values(encoded: pa.Array) -> KeyValues:
+    """Decode attributes; raises ValueError if one of them is no KeyValue."""
+    batch = projection.KEY_VALUE.array_to_record_batch(encoded)
+    value = batch.column("value")
+    return KeyValues(
+        batch.column("key").to_pylist(),
+        value.field("string_value").to_pylist(),
+        value.field("bool_value").to_pylist(),
+        value.field("int_value").to_pylist(),
+        value.field("double_value").to_pylist(),
+    )
+
+
+def readable(raw: pl.Series) -> list[bool]:
+    """Which of these bytes are spans, tried one by one; for when `decode_details` refused them together."""
+
+    def is_span(encoded: bytes | None) -> bool:
+        try:
+            _DETAILS.array_to_record_batch(pa.array([encoded or b""], pa.binary()))
+        except ValueError:
+            return False
+        return encoded is not None
+
+    return [is_span(encoded) for encoded in raw]
+
+
+def _present(lists: pa.Array) -> dict[int, list[bytes]]:
+    rows = _where(pc.list_value_length(lists))
+    return dict(zip(rows.to_pylist(), lists.take(rows).to_pylist(), strict=True))
+
+
+def _where(lengths: pa.Array) -> pa.Array:
+    return pc.indices_nonzero(pc.fill_null(lengths, 0))
