@@ -17,9 +17,8 @@ import random
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import grpc
 from google.rpc.error_details_pb2 import RetryInfo  # type: ignore[import-untyped] # googleapis-common-protos publishes no types
@@ -139,10 +138,9 @@ def _send(export: grpc.UnaryUnaryMultiCallable[bytes, bytes], body: bytes) -> in
 
 
 def _retry_delay_seconds(error: grpc.RpcError) -> float:
-    metadata: Iterable[tuple[str, Any]] = error.trailing_metadata() or ()
-    for key, value in metadata:
-        if key == "grpc-status-details-bin":
-            for detail in Status.FromString(value).details:
+    for item in error.trailing_metadata() or ():
+        if item.key == "grpc-status-details-bin":
+            for detail in Status.FromString(item.value).details:
                 info = RetryInfo()
                 if detail.Unpack(info):
                     return float(info.retry_delay.seconds + info.retry_delay.nanos / 1e9)

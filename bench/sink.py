@@ -12,6 +12,7 @@ import json
 import socket
 import zlib
 from dataclasses import dataclass, field
+from typing import cast
 
 import httptools
 import uvloop
@@ -78,8 +79,7 @@ class _Connection(asyncio.Protocol):
         self._body: list[bytes] = []
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's are no subclass
         self._received.connections += 1
 
     def data_received(self, data: bytes) -> None:
