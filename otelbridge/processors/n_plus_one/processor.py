@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
+
 import numpy as np
 import polars as pl
 
@@ -37,6 +40,7 @@ class NPlusOne(Processor):
     def __init__(self, config: Config) -> None:
         self._config = config
         self._throttle = Throttle(config.min_interval_seconds, config.max_remembered)
+        self._events = Counter(loops=0, findings=0)
 
     def process(self, batch: Batch) -> Batch:
         """Adds the column `n_plus_one` and findings of the kind `n_plus_one`."""
@@ -58,7 +62,14 @@ class NPlusOne(Processor):
             loops = loops_by_count(repeats.only(~np.isin(repeats.rows, taken)), self._config)
             found += self._sourced(loops, sources)
         batch = batch.with_spans(_marked(spans, found))
-        return batch.add_findings(findings_of(name_loops(found, spans, tree), batch, self._throttle))
+        findings = findings_of(name_loops(found, spans, tree), batch, self._throttle)
+        self._events.update(loops=len(found), findings=len(findings))
+        return batch.add_findings(findings)
+
+    @property
+    def counters(self) -> Mapping[str, int]:
+        """`loops` that were found, and `findings` that told of them."""
+        return self._events
 
     def snapshot(self) -> bytes:
         """Which loops were reported when."""

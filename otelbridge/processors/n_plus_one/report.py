@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 
 from otelbridge.analysis.throttle import Throttle
 from otelbridge.core import schema
@@ -26,19 +25,21 @@ _TITLES = {
 }
 
 
-def findings_of(loops: list[Named], batch: Batch, throttle: Throttle) -> Iterator[Finding]:
+def findings_of(loops: list[Named], batch: Batch, throttle: Throttle) -> list[Finding]:
     """One finding for each problem of each trace, in order; those reported lately only count."""
     problems: dict[tuple[int, tuple[str, ...]], list[Named]] = {}
     for named in sorted(loops, key=lambda named: int(named.loop.rows[0])):
         problems.setdefault((named.loop.trace, named.key), []).append(named)
     told: Counter[int] = Counter()
+    findings = []
     for (trace, key), same in problems.items():
         told[trace] += 1
         if told[trace] > MAX_FINDINGS_OF_TRACE:
             continue
         traces = throttle.admit(key, batch.now)
         if traces is not None:
-            yield _finding(same, traces, batch)
+            findings.append(_finding(same, traces, batch))
+    return findings
 
 
 def _finding(same: list[Named], traces: int, batch: Batch) -> Finding:
