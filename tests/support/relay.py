@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import json
+import math
 import re
 from datetime import UTC, datetime
 from typing import Any
@@ -140,8 +141,12 @@ def _differences(before: Any, after: Any, path: tuple[Any, ...]) -> Any:
         for index, value in enumerate(before):
             found = after[index] if isinstance(after, list) and index < len(after) else None
             yield from _differences(value, found, (*path, index))
-    elif before != after:
+    elif before != after and not _is_rounded(before, after):
         yield path
+
+
+def _is_rounded(before: Any, after: Any) -> bool:
+    return isinstance(before, float) and isinstance(after, float) and math.isclose(before, after)
 
 
 def _is_ours(path: tuple[Any, ...], payload: dict[str, Any]) -> bool:

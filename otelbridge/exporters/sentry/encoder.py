@@ -29,7 +29,7 @@ from otelbridge.exporters.sentry.limits import (
 )
 from otelbridge.exporters.sentry.mapping import SpanMapper
 from otelbridge.exporters.sentry.resources import Emitters
-from otelbridge.exporters.sentry.scrubbing import shield
+from otelbridge.exporters.sentry.scrubbing import shield, shield_name
 from otelbridge.exporters.sentry.segments import TraceTree
 from otelbridge.exporters.sentry.survivors import Survivors, survivors, units
 from otelbridge.exporters.sentry.transactions import SegmentFacts, TransactionWriter
@@ -153,7 +153,7 @@ def _by_trace(breadcrumbs: tuple[Breadcrumb, ...]) -> dict[int, list[Breadcrumb]
 
 
 def _breadcrumb(breadcrumb: Breadcrumb) -> dict[str, Any]:
-    data = {shield(str(key)): _shielded(value) for key, value in breadcrumb.data.items() if value is not None}
+    data = {shield_name(str(key)): _shielded(value) for key, value in breadcrumb.data.items() if value is not None}
     fit(data, MAX_BREADCRUMB_DATA_BYTES)
     crumb: dict[str, Any] = {
         "timestamp": breadcrumb.time,

@@ -11,7 +11,7 @@ from otelbridge.exporters.sentry.attributes import scalar
 from otelbridge.exporters.sentry.envelope import event_id
 from otelbridge.exporters.sentry.limits import MAX_CONTEXT_BYTES, MAX_MESSAGE, MAX_NAME, clip, fit, one_line
 from otelbridge.exporters.sentry.resources import environment_name, release_name
-from otelbridge.exporters.sentry.scrubbing import shield
+from otelbridge.exporters.sentry.scrubbing import shield, shield_name
 from otelbridge.exporters.sentry.transactions import SDK
 
 _NOT_IN_TAG_NAME = re.compile(r"[^a-zA-Z0-9_.:-]+")
@@ -53,9 +53,7 @@ def finding_event(finding: Finding) -> dict[str, Any]:
 
 def _tags(finding: Finding) -> dict[str, str]:
     tags = {"finding": finding.kind, "service.name": finding.service, **finding.tags}
-    named = {
-        clip(_NOT_IN_TAG_NAME.sub("_", name), MAX_NAME): one_line(str(value), MAX_NAME) for name, value in tags.items()
-    }
+    named = {_NOT_IN_TAG_NAME.sub("_", name)[:MAX_NAME]: one_line(str(value), MAX_NAME) for name, value in tags.items()}
     return {name: value for name, value in named.items() if name and value}
 
 
@@ -64,7 +62,7 @@ def _context_name(name: str) -> str:
 
 
 def _context(values: Mapping[str, Any]) -> dict[str, Any]:
-    context = {shield(str(name)): _shielded(value, _MAX_DEPTH) for name, value in values.items()}
+    context = {shield_name(str(name)): _shielded(value, _MAX_DEPTH) for name, value in values.items()}
     fit(context, MAX_CONTEXT_BYTES)
     return context
 
@@ -75,5 +73,5 @@ def _shielded(value: Any, depth: int) -> Any:
     if isinstance(value, (list, tuple, set, frozenset)):
         return [_shielded(item, depth - 1) for item in value] if depth else "…"
     if isinstance(value, Mapping):
-        return {shield(str(name)): _shielded(item, depth - 1) for name, item in value.items()} if depth else "…"
+        return {shield_name(str(name)): _shielded(item, depth - 1) for name, item in value.items()} if depth else "…"
     return scalar(value)

@@ -12,8 +12,9 @@ from typing import Any
 
 import msgspec
 
-MAX_NAME = 200  # transaction names, tag keys, tag values and releases
-MAX_ENVIRONMENT = 64
+MAX_NAME = 200  # transaction names, tag keys and tag values
+MAX_RELEASE_BYTES = 200
+MAX_ENVIRONMENT_BYTES = 64
 MAX_OP = 128
 MAX_CATEGORY = 128  # of a breadcrumb
 MAX_MESSAGE = 8192  # of an event; also the value of an exception
@@ -44,6 +45,12 @@ _SMALLEST_CUT = 256  # shorter strings are left alone: what makes a thing too la
 def clip(text: str, limit: int) -> str:
     """The text, or its beginning and an ellipsis, in at most `limit` characters."""
     return text if len(text) <= limit else text[: limit - 1] + ELLIPSIS
+
+
+def clip_bytes(text: str, limit: int) -> str:
+    """The beginning of the text, in at most `limit` bytes of UTF-8."""
+    encoded = text.encode()
+    return text if len(encoded) <= limit else encoded[:limit].decode(errors="ignore")
 
 
 def one_line(text: str, limit: int) -> str:

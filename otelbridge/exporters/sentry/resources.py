@@ -16,7 +16,16 @@ from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
 from otelbridge.core.batch import Origin
 from otelbridge.exporters.sentry.attributes import AttributeReader
-from otelbridge.exporters.sentry.limits import MAX_CONTEXT_BYTES, MAX_ENVIRONMENT, MAX_NAME, clip, fit, one_line
+from otelbridge.exporters.sentry.limits import (
+    MAX_CONTEXT_BYTES,
+    MAX_ENVIRONMENT_BYTES,
+    MAX_NAME,
+    MAX_RELEASE_BYTES,
+    clip,
+    clip_bytes,
+    fit,
+    one_line,
+)
 from otelbridge.exporters.sentry.scrubbing import is_destroyed
 from otelbridge.semconv.concepts import CONCEPTS
 
@@ -29,7 +38,8 @@ _SAME_PLATFORMS = frozenset(
     {"csharp", "elixir", "go", "java", "javascript", "native", "node", "perl", "php", "python", "ruby"}
 )
 
-_FORBIDDEN_IN_RELEASE = str.maketrans({"/": "-", "\\": "-", "\n": " ", "\r": " ", "\t": " ", "\f": " "})
+_CONTROL_CHARACTERS = (*range(0x20), *range(0x7F, 0xA0))
+_FORBIDDEN = {**dict.fromkeys(_CONTROL_CHARACTERS, " "), ord("/"): "-", ord("\\"): "-"}
 _NO_RELEASE = frozenset({"", ".", "..", "latest"})  # sentry-release-parser refuses them, the rest is our translation
 _NO_ENVIRONMENT = frozenset({"", ".", "..", "none"})
 
@@ -118,13 +128,13 @@ def platform(language: str) -> str:
 
 def release_name(version: str) -> str | None:
     """A version as Sentry takes it for a release; None when there is nothing it takes."""
-    name = clip(version.translate(_FORBIDDEN_IN_RELEASE).strip(), MAX_NAME)
+    name = clip_bytes(version.translate(_FORBIDDEN).strip(), MAX_RELEASE_BYTES)
     return None if name in _NO_RELEASE else name
 
 
 def environment_name(environment: str) -> str | None:
     """A deployment environment as Sentry takes it; None when there is nothing it takes."""
-    name = clip(environment.translate(_FORBIDDEN_IN_RELEASE).strip(), MAX_ENVIRONMENT)
+    name = clip_bytes(environment.translate(_FORBIDDEN).strip(), MAX_ENVIRONMENT_BYTES)
     return None if name.lower() in _NO_ENVIRONMENT else name
 
 

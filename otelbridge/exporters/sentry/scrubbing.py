@@ -90,4 +90,13 @@ def is_destroyed(text: str) -> bool:
 @lru_cache(REMEMBERED_TEXTS)
 def shield(text: str) -> str:
     """The text, with a word joiner inside every word that scrubbing looks for. Reads the same, and survives."""
-    return _SECRET_TEXT.sub(lambda found: found[0][0] + WORD_JOINER + found[0][1:], text)
+    return _SECRET_TEXT.sub(_broken, text)
+
+
+def shield_name(name: str) -> str:
+    """The same for a name under which a value of ours stands."""
+    return TOKEN_NAME.sub(_broken, shield(name))
+
+
+def _broken(found: re.Match[str]) -> str:
+    return found[0][0] + WORD_JOINER + found[0][1:]

@@ -6,6 +6,7 @@ use.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -94,7 +95,7 @@ class Survivors:
         """The rows of each trace."""
         ids = self.trace_id
         starts = [row for row in range(len(ids)) if row == 0 or ids[row] != ids[row - 1]]
-        return [range(first, last) for first, last in zip(starts, [*starts[1:], len(ids)], strict=True)]
+        return [range(first, last) for first, last in itertools.pairwise([*starts, len(ids)])]
 
 
 def survivors(
@@ -124,7 +125,10 @@ def _selected(spans: pl.DataFrame, added: tuple[Column, ...]) -> pl.DataFrame:
     if missing:
         spans = spans.with_columns(missing)
     # One eager step after the other: planning them together costs a millisecond, and most exports are small.
-    spans = spans.select(wanted).sort(schema.TRACE_ID, "start_ns", schema.SPAN_ID, *place)
+    # Of spans that start together the longer one comes first: it is the parent.
+    spans = spans.select(wanted).sort(
+        schema.TRACE_ID, "start_ns", -pl.col("end_ns"), schema.SPAN_ID, *place, maintain_order=True
+    )
     return spans.with_columns(*_FILLED, pl.col(schema.RAW).bin.size().alias(_RAW_BYTES))
 
 

@@ -3,7 +3,8 @@
 With libcurl, because every kept trace is a request, and its price is CPU of ours. Measured on loopback, a body of 3 kB,
 keep-alive, microseconds of CPU per request: httpx 764, urllib3 391, http.client 269, pycurl 70 (and 52 with a bare
 socket and httptools, without TLS, proxies or timeouts: the rest of the price is the kernel's). The SDK's own transport
-is no option: it never tries again and forgets what it drops.
+is no option: it never tries again and forgets what it drops. (libcurl itself opens a new connection when one that was
+kept turns out to be dead, and only then.)
 """
 
 from __future__ import annotations
@@ -155,10 +156,11 @@ class _Handle:
     def _answer_headers(self) -> dict[str, str]:
         headers: dict[str, str] = {}
         for line in self._lines:
+            if line.startswith(b"HTTP/"):  # what came before was an interim answer or a proxy's
+                headers.clear()
+                continue
             name, colon, value = line.decode("latin-1").partition(":")
             if colon:
                 name, value = name.strip().lower(), value.strip()
                 headers[name] = f"{headers[name]}, {value}" if name in headers else value
-            else:
-                headers.clear()  # a status line: what came before was an interim answer or a proxy's
         return headers

@@ -9,7 +9,11 @@ import re
 
 from otelbridge.exporters.sentry.stacktraces.frames import Frame, ParsedException, frame
 
-_FRAME = re.compile(r"\s+at (?P<call>.+?\))(?: in (?P<path>.+?):line (?P<line>\d+))?(?P<end><---)?")
+# What ends in ":12)" is a frame of Java or JavaScript.
+_FRAME = re.compile(
+    r"\s+at (?!.*:\d+\)$)(?!.*\(Native Method\)$)(?P<call>[^(]*[^\s(]\(.*?\))"
+    r"(?: in (?P<path>.+?):line (?P<line>\d+))?(?P<end><---)?"
+)
 _HEADER = re.compile(r"(?P<type>[A-Za-z_][\w.`+\[\],]*)(?: \([^)]*\))?(?:: (?P<value>.*))?")
 _ARROW = re.compile(r"\s*---> ")
 _NUMBERED = re.compile(r"\(Inner Exception #\d+\) ")

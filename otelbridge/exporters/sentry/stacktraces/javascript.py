@@ -18,13 +18,13 @@ _V8 = (
 )
 _FIREFOX = re.compile(r"(?P<function>[^@\s]*)@(?P<path>\S+?):(?P<line>\d+)(?::(?P<column>\d+))?")
 _HEADER = re.compile(r"(?:Uncaught )?(?P<type>[A-Za-z_$][\w$.]*)(?: \[[^\]]*\])?(?:: (?P<value>.*))?")
-_CAUSE = re.compile(r"\s*(?:\[cause\]|[Cc]aused by): (?P<header>.*?)(?: \{)?")
+_CAUSE = re.compile(r"\s*(?:\[cause\]|[Cc]aused by): (?P<header>.*)")
 _LIBRARIES = ("node_modules", "node:", "internal/", "<anonymous>", "native", "bun:", "deno:", "ext:")
 
 
 def parse(text: str) -> ParsedException | None:
     """The exception of a stack; None when no line of the text is a frame."""
-    lines = text.splitlines()
+    lines = [line.removesuffix(" {") for line in text.splitlines()]  # properties of the error follow
     if any(pattern.fullmatch(line) for line in lines for pattern in _V8):
         return _v8(lines)
     frames = [_frame(found) for found in map(_FIREFOX.fullmatch, lines) if found]
