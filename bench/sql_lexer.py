@@ -1,6 +1,6 @@
 """CPU microseconds per SQL statement: a new one and a known one, through the front door.
 
-Run: .venv/bin/python bench/sql_lexer.py
+Run: python -m bench.sql_lexer
 Budget: 50 us for a new statement of about 300 characters, 0.2 us for a known one.
 """
 

@@ -185,6 +185,20 @@ def test_any_number_of_rows_is_one_text() -> None:
     assert analyse("INSERT INTO t (a, b) VALUES ($1, now()), ($2, now()), ($3, now()) RETURNING id") == one
 
 
+def test_sub_selects_of_further_rows_are_not_told_again() -> None:
+    one = analyse("INSERT INTO t (a) VALUES ((SELECT b FROM u WHERE c = 1))")
+    assert analyse("INSERT INTO t (a) VALUES ((SELECT b FROM u WHERE c = 1)), ((SELECT b FROM u WHERE c = 2))") == one
+    assert one.summary == "INSERT t SELECT u"
+
+
+def test_a_bulk_insert_that_was_cut_off_keeps_one_row() -> None:
+    assert analyse("INSERT INTO t (a, b) VALUES (1, 2), (3, 4), (5,").text == "INSERT INTO t (a, b) VALUES (?, ?)"
+
+
+def test_a_list_that_was_cut_off_keeps_one_item() -> None:
+    assert analyse("SELECT a FROM t WHERE b IN (1, 2, 3,").text == "SELECT a FROM t WHERE b IN (?"
+
+
 def test_a_fingerprint_ignores_blanks_and_the_number_of_hidden_values_and_a_last_semicolon() -> None:
     one = analyse("INSERT INTO t (a) VALUES (1)").fingerprint
     assert analyse("INSERT  INTO t ( a )\nVALUES (1 , 2) ;\n-- bulk").fingerprint == one

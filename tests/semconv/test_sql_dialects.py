@@ -38,6 +38,22 @@ def test_each_dialect_is_read_its_own_way(system: str | None, query: str, text: 
     assert analyse(query, system).text == text
 
 
+@pytest.mark.parametrize(
+    ("system", "opened"),
+    [
+        (None, "'"), (None, '"'), (None, "`"), (None, "$t$"), (None, "q'["), (POSTGRESQL, "E'"), (POSTGRESQL, "$$"),
+        (POSTGRESQL, '"'), (MYSQL, '"'), (MYSQL, "`"), (SQL_SERVER, "["), (ORACLE, "q'!"), (SQLITE, "["), (SQLITE, '"'),
+    ],
+)  # fmt: skip
+def test_what_is_opened_and_never_closed_reaches_to_the_end(system: str | None, opened: str) -> None:
+    assert analyse(f"SELECT a, {opened} it is secret FROM t", system).text == "SELECT a, ?"
+
+
+@pytest.mark.parametrize("opened", ["/*", "/* /* */", "--", "/* /* /* /* /* */ */ */ */ */ deeper than anybody nests"])
+def test_an_open_comment_reaches_to_the_end(opened: str) -> None:
+    assert analyse(f"SELECT a {opened} it is secret", POSTGRESQL).text == "SELECT a"
+
+
 def test_sqlite_takes_a_double_quoted_word_for_a_string_where_a_value_is_expected() -> None:
     statement = analyse('SELECT "id" FROM "users" WHERE "users"."id" = "o"."id" AND name = "bob"', SQLITE)
     assert statement.text == 'SELECT "id" FROM "users" WHERE "users"."id" = "o"."id" AND name = ?'
