@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from otelbridge.core.errors import CannotStart, RetryLater
 
 FOLDER_MODE = 0o700
 FILE_MODE = 0o600
+_BEGINNING = b'{"id":"'
 REMEMBERED = 10_000  # ids of the newest lines, so that a parcel that is delivered again is not written twice
 
 
@@ -27,7 +28,7 @@ def line(parcel: Parcel, now: float) -> bytes:
     The payload is spliced in as it is, not parsed: it is JSON without line breaks already.
     """
     header, item, payload = parcel.body.split(b"\n", 2)
-    return b'{"id":"%b","time":%.3f,"category":"%b","spans":%d,"header":%b,"item":%b,"payload":%b}\n' % (
+    return _BEGINNING + b'%b","time":%.3f,"category":"%b","spans":%d,"header":%b,"item":%b,"payload":%b}\n' % (
         parcel.id.encode(),
         now,
         parcel.category.encode(),
@@ -72,9 +73,7 @@ class JsonLines:
                 self._write(data)
             except OSError as error:
                 raise RetryLater(f"cannot write to {self._folder}: {error.strerror or error}") from error
-            self._recent[parcel.id] = None
-            if len(self._recent) > REMEMBERED:
-                del self._recent[next(iter(self._recent))]
+            self._remember([parcel.id])
             return surplus
 
     def paths(self) -> list[Path]:
@@ -89,6 +88,12 @@ class JsonLines:
         """Close the file."""
         with self._lock:
             self._close()
+
+    def _remember(self, ids: Iterable[str]) -> None:
+        for one in ids:
+            self._recent[one] = None
+            if len(self._recent) > REMEMBERED:
+                del self._recent[next(iter(self._recent))]
 
     def _make_room(self, size: int) -> list[Path]:
         if self._descriptor >= 0 and self._size and self._size + size > self._file_bytes:
@@ -110,6 +115,8 @@ class JsonLines:
         self._size = os.fstat(self._descriptor).st_size
         if self._size and os.pread(self._descriptor, 1, self._size - 1) != b"\n":
             self._size += os.write(self._descriptor, b"\n")  # a torn line of a process that was killed
+        if self._size:
+            self._remember(_id(text) for text in read_lines(path))
 
     def _write(self, data: bytes) -> None:
         written = os.write(self._descriptor, data)
@@ -122,6 +129,11 @@ class JsonLines:
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
+
+
+def _id(text: bytes) -> str:
+    """The id of a line, which begins with it."""
+    return text[len(_BEGINNING) :].partition(b'"')[0].decode(errors="replace")
 
 
 def check_writable(folder: Path, what: str) -> None:

@@ -144,9 +144,9 @@ class SentryExporter(Exporter):
         }
 
     @property
-    def destinations(self) -> tuple[str, ...]:
-        """Names of all destinations: host and project."""
-        return tuple(self._transports)
+    def destination(self) -> str:
+        """Host and project, of all of them."""
+        return ", ".join(self._transports)
 
     def encode(self, kept: Kept) -> Encoded:
         """Everything in `kept` as parcels, a transaction, an error event or a finding each."""
