@@ -151,26 +151,19 @@ class _AttributeColumns:
 
     def read(self, decoded: DecodedSpans, unusable: Counter[str]) -> tuple[list[pl.Series], list[pl.Expr]]:
         """One column a source that is present, and the expressions that make concepts of them."""
-        code_of_distinct = pc.index_in(decoded.distinct_attributes.column("key"), value_set=self._keys)
-        distinct = decoded.attributes.to_numpy()
-        code = code_of_distinct.fill_null(-1).to_numpy()[distinct] if len(distinct) else np.empty(0, np.int32)
-        wanted = np.flatnonzero(code >= 0)
-        code, distinct, span = code[wanted], distinct[wanted], decoded.attribute_spans.to_numpy()[wanted]
-        counts = np.bincount(code, minlength=len(self._keys)).tolist()
-
+        found = _Found(decoded, self._keys)
         by_dtype: dict[schema.DType, list[_Read]] = {}
         for read in self._reads:
-            if counts[read.code]:
+            if found.counts[read.code]:
                 by_dtype.setdefault(read.dtype, []).append(read)
         sources = []
         for dtype, reads in by_dtype.items():
-            values = _typed(decoded.distinct_attributes.column("value"), dtype)
-            for read, column in zip(reads, _spread(values, reads, code, span, distinct, decoded.spans), strict=True):
+            for read, column in zip(reads, found.columns(reads, dtype), strict=True):
                 sources.append(column)
-                lost = counts[read.code] - (decoded.spans - column.null_count())
+                lost = found.counts[read.code] - (decoded.spans - column.null_count())
                 if lost > 0:
                     unusable[read.key] += lost
-        present = frozenset(code for code, count in enumerate(counts) if count)
+        present = frozenset(code for code, count in enumerate(found.counts) if count)
         return sources, self._expressions_for(present)
 
     def _expressions_for(self, present: frozenset[int]) -> list[pl.Expr]:
@@ -201,56 +194,81 @@ def _source_column(concept: Concept, source: Source) -> str:
     return f"{concept.name} <- {source.key}"
 
 
-def _spread(
-    values: pl.Series, reads: list[_Read], code: _Integers, span: _Integers, distinct: _Integers, spans: int
-) -> list[pl.Series]:
-    """One column a read: its attribute's value on each span, null on spans that lack the attribute.
+class _Found:
+    """The attributes of a group of requests whose keys are read, by number: key code, span, distinct value."""
 
-    `code`, `span` and `distinct` (index into `values`) have one element an attribute.
-    """
-    first_slot = np.full(code.max() + 1 if len(code) else 0, -1, np.int64)
-    for slot, read in enumerate(reads):
-        if read.code < len(first_slot):
+    def __init__(self, decoded: DecodedSpans, keys: pa.Array) -> None:
+        code_of_distinct = pc.index_in(decoded.distinct_attributes.column("key"), value_set=keys)
+        self._code_of_distinct: _Integers = code_of_distinct.fill_null(-1).to_numpy()
+        self._values = decoded.distinct_attributes.column("value")
+        self._spans = decoded.spans
+        distinct = decoded.attributes.to_numpy()
+        code = self._code_of_distinct[distinct]
+        wanted = np.flatnonzero(code >= 0)
+        self._code = code[wanted]
+        self._distinct = distinct[wanted]
+        self._span = decoded.attribute_spans.to_numpy()[wanted]
+        self._codes = len(keys)
+        self.counts: list[int] = np.bincount(self._code, minlength=self._codes).tolist()
+
+    def columns(self, reads: list[_Read], dtype: schema.DType) -> list[pl.Series]:
+        """One column a read: its attribute's value on each span, null on spans that lack the attribute.
+
+        Only distinct values of these keys are converted and held on to: the columns of a batch in the trace buffer must
+        not pin prompts that nobody reads.
+        """
+        spans = self._spans
+        first_slot = np.full(self._codes, -1, np.int64)
+        for slot, read in enumerate(reads):
             first_slot[read.code] = slot * spans
-    start = first_slot[code]
-    mine = np.flatnonzero(start >= 0)
-    absent = len(values)
-    index = np.full(len(reads) * spans, absent, np.int32)
-    index[start[mine] + span[mine]] = distinct[mine]
-    with_absent = pl.DataFrame([values.extend_constant(None, 1)])
-    spread = with_absent[pl.Series(index)].to_series()
-    slot_of_code = {read.code: first_slot[read.code] for read in reads}
-    return [spread.slice(slot_of_code[read.code], spans).alias(read.column) for read in reads]
+        mine = np.flatnonzero((first_slot[self._code_of_distinct] >= 0) & (self._code_of_distinct >= 0))
+        values = _typed(self._values.take(pa.array(mine)), dtype)
+        absent = len(values)
+        place = np.full(len(self._code_of_distinct), absent, np.int32)
+        place[mine] = np.arange(absent, dtype=np.int32)
+
+        start = first_slot[self._code]
+        here = np.flatnonzero(start >= 0)
+        index = np.full(len(reads) * spans, absent, np.int32)
+        index[start[here] + self._span[here]] = place[self._distinct[here]]
+        spread = pl.DataFrame([values.extend_constant(None, 1)])[pl.Series(index)].to_series()
+        return [spread.slice(int(first_slot[read.code]), spans).alias(read.column) for read in reads]
 
 
 def _typed(value: pa.StructArray, dtype: schema.DType) -> pl.Series:
     """Attribute values as one type; null where there is no harmless conversion. "" and NaN count as absent."""
-    values = pl.DataFrame(
-        {
-            "string": pl.Series(value.field("string_value")),
-            "boolean": pl.Series(value.field("bool_value")),
-            "integer": pl.Series(value.field("int_value")),
-            "double": pl.Series(value.field("double_value")),
-        }
-    )
+    strings = pl.Series("string", value.field("string_value"))
+    integers = pl.Series("integer", value.field("int_value"))
+    if dtype == pl.String and not strings.has_nulls() and strings.str.len_bytes().min() != 0:
+        return strings  # nearly always: what is asked for as text is text
+    if dtype == pl.Int64 and not integers.has_nulls():
+        return integers
+    booleans = pl.Series("boolean", value.field("bool_value"))
+    values = pl.DataFrame([strings, booleans, integers, pl.Series("double", value.field("double_value"))])
+    return values.select(_CONVERSIONS[type(dtype) if isinstance(dtype, pl.DataType) else dtype]).to_series()
+
+
+def _conversions() -> dict[object, pl.Expr]:
     double = pl.when(pl.col("double").is_finite()).then(pl.col("double"))
     parsed = pl.col("string").str.strip_chars().cast(pl.Float64, strict=False)
     parsed = pl.when(parsed.is_finite()).then(parsed)
-    if dtype == pl.String:
-        text = pl.when(pl.col("string") != "").then(pl.col("string"))
-        made = pl.coalesce(text, *(item.cast(pl.String) for item in (pl.col("integer"), double, pl.col("boolean"))))
-    elif dtype == pl.Boolean:
-        word = pl.col("string").str.to_lowercase()
-        made = pl.coalesce(
+    text = pl.when(pl.col("string") != "").then(pl.col("string"))
+    word = pl.col("string").str.to_lowercase()
+    whole = pl.coalesce(double, parsed)
+    whole = pl.when(whole.abs() <= LARGEST_EXACT_INTEGER).then(whole)
+    return {
+        pl.String: pl.coalesce(
+            text, *(item.cast(pl.String) for item in (pl.col("integer"), double, pl.col("boolean")))
+        ),
+        pl.Boolean: pl.coalesce(
             "boolean", pl.when(word.is_in(["true", "false"])).then(word == "true"), pl.col("integer") != 0
-        )
-    elif dtype == pl.Float64:
-        made = pl.coalesce(double, pl.col("integer").cast(pl.Float64), parsed)
-    else:
-        whole = pl.coalesce(double, parsed)
-        whole = pl.when(whole.abs() <= LARGEST_EXACT_INTEGER).then(whole)
-        made = pl.coalesce("integer", whole.cast(pl.Int64))
-    return values.select(made).to_series()
+        ),
+        pl.Float64: pl.coalesce(double, pl.col("integer").cast(pl.Float64), parsed),
+        pl.Int64: pl.coalesce("integer", whole.cast(pl.Int64)),
+    }
+
+
+_CONVERSIONS = _conversions()
 
 
 class _ResourceColumns:
