@@ -10,17 +10,27 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from otelbridge.config.model import Configuration
 
-CONFIG_HELP = (
-    "a file, or the name of a ready-made configuration (default, minimal, database, llm, full); given several times, "
-    "later ones are laid over earlier ones; without any: default"
-)
-SET_HELP = "set one value, written as YAML, over all files; a key with dots in double quotes"
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the two options."""
-    parser.add_argument("--config", action="append", default=[], metavar="FILE_OR_NAME", help=CONFIG_HELP)
-    parser.add_argument("--set", action="append", default=[], metavar="A.B.C=VALUE", help=SET_HELP)
+    from otelbridge.config.files import ready_made
+
+    names = ", ".join(ready_made())
+    parser.add_argument(
+        "--config",
+        action="append",
+        default=[],
+        metavar="FILE_OR_NAME",
+        help=f"a file, or a ready-made configuration ({names}); given several times, later ones are laid over earlier "
+        "ones; default: default",
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="A.B.C=VALUE",
+        help="one value, written as YAML, over all files; a key with dots in double quotes",
+    )
 
 
 def load_configuration(arguments: argparse.Namespace) -> Configuration:

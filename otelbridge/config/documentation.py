@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import annotated_types
 from pydantic import BaseModel
@@ -24,6 +24,7 @@ from otelbridge.config.fields import arms, is_list, is_map, is_model, is_secret
 from otelbridge.config.writing import one_line
 
 REQUIRED = "required"
+LONGEST_DEFAULT = 100  # characters; a longer one is read better where it has lines of its own
 
 _PLAIN = {
     ConditionText: "condition",
@@ -94,7 +95,8 @@ def default_of(name: str, field: FieldInfo, given: BaseModel | None = None) -> A
 def type_name(annotation: Any, metadata: list[Any] | tuple[Any, ...] = ()) -> str:
     """A type in words, with its bounds: `whole number, at least 1`."""
     names = dict.fromkeys(_arm_name(arm) for arm in arms(annotation) if arm is not types.NoneType)
-    return ", ".join((" or ".join(names), *(bound for item in metadata for bound in _bounds(item, annotation))))
+    bounds = (bound for item in (*metadata, *_inner_metadata(annotation)) for bound in _bounds(item, annotation))
+    return ", ".join((" or ".join(names), *bounds))
 
 
 def _arm_name(arm: Any) -> str:
@@ -114,6 +116,15 @@ def _arm_name(arm: Any) -> str:
     return next(
         (name for plain, name in _PLAIN.items() if isinstance(arm, type) and issubclass(arm, plain)), "anything"
     )
+
+
+def _inner_metadata(annotation: Any) -> Iterator[Any]:
+    """The bounds that stand on one arm of a union: `PositiveFloat | None`."""
+    if get_origin(annotation) is Annotated:
+        yield from get_args(annotation)[1:]
+    elif get_origin(annotation) in (Union, types.UnionType):
+        for arm in get_args(annotation):
+            yield from _inner_metadata(arm)
 
 
 def _bounds(item: Any, annotation: Any) -> Iterator[str]:
@@ -139,4 +150,5 @@ def _written(default: Any) -> str:
         return REQUIRED
     if isinstance(default, BaseModel):
         return ""
-    return "none" if default is None else one_line(default)
+    written = "none" if default is None else one_line(default)
+    return written if len(written) <= LONGEST_DEFAULT else "as in the example"

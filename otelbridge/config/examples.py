@@ -84,16 +84,10 @@ def _value(key: str, value: Any) -> list[str]:
     line = one_line(value)
     if len(line) <= LONGEST_VALUE or not isinstance(value, dict | list | tuple):
         return [f"{key}: {line}"]
-    data = [_short(item) for item in value] if isinstance(value, list | tuple) else plain_data(value, reveal=False)
-    block = yaml.safe_dump(data, sort_keys=False, width=WIDTH, allow_unicode=True)
+    block = yaml.safe_dump(
+        plain_data(value, reveal=False, brief=True), sort_keys=False, width=WIDTH, allow_unicode=True
+    )
     return [f"{key}:", *_indented(block.splitlines())]
-
-
-def _short(item: Any) -> Any:
-    """An entry of a list without what it leaves at its default."""
-    if isinstance(item, BaseModel):
-        return plain_data(item.model_dump(exclude_defaults=True), reveal=False)
-    return plain_data(item, reveal=False)
 
 
 def _skeleton(inner: list[tuple[str, type[BaseModel]]]) -> list[str]:

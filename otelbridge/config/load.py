@@ -11,13 +11,13 @@ from collections.abc import Iterable
 from collections.abc import Mapping as Environment
 
 from otelbridge.config.checking import Checker
-from otelbridge.config.conditions import Conditions
+from otelbridge.config.columns import Columns
 from otelbridge.config.document import Mapping, Node, Place, Scalar, Source, Unreadable, read_document
 from otelbridge.config.excerpts import Excerpts
 from otelbridge.config.fields import Fields
 from otelbridge.config.files import read_text
 from otelbridge.config.merging import merge, read_setting
-from otelbridge.config.model import SECTIONS, Catalogue, Configuration, Configured, PipelineConfig, ServiceConfig
+from otelbridge.config.model import SECTIONS, Catalogue, Configuration, Configured, PipelineConfig, ServiceConfig, Warns
 from otelbridge.config.pipelines import Pipelines
 from otelbridge.config.problems import did_you_mean
 from otelbridge.config.reading import locate
@@ -91,7 +91,7 @@ class _Loader:
         pipelines = Pipelines(self._catalogue, root, defined, self._report)
         configs = service.pipelines if service else self._pipelines(root)
         plans = pipelines.plans(configs)
-        Conditions(self._catalogue, self._fields, root, self._report).check(configs)
+        Columns(self._catalogue, self._fields, root, defined, self._report).check(configs)
         if service:
             pipelines.check_ports(service, plans)
         self._report.raise_if_any()
@@ -139,6 +139,9 @@ class _Loader:
             self._report.add(path, f"unknown {kind}{hint}", key)
         else:
             config: ComponentConfig | None = self._checker.check(spec.config, node, path, key)
+            if isinstance(config, Warns):
+                for warning in config.warnings():
+                    self._report.warn(path, warning, key)
             return Configured(name, spec, config) if config is not None else None
         return None
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from pydantic import Field, SecretStr
 
@@ -140,6 +140,15 @@ class ServiceConfig(ComponentConfig):
     shutdown_timeout_seconds: float = Field(default=30.0, ge=0, le=3600)
     """How long a stop waits for requests in flight and for deliveries. What is not delivered by then is kept on disk
     and delivered after the next start."""
+
+
+@runtime_checkable
+class Warns(Protocol):
+    """Settings that can be right and still not be meant."""
+
+    def warnings(self) -> Iterable[str]:
+        """What is odd about them, one sentence each, without values that could be secrets."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

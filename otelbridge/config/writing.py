@@ -21,8 +21,8 @@ _PLAIN = re.compile(r"[A-Za-z0-9_./$^(][\w ./$^()<>=+:;-]*", re.ASCII)
 
 
 def one_line(value: Any) -> str:
-    """A value in YAML's flow style."""
-    value = plain_data(value, reveal=False)
+    """A value in YAML's flow style; settings inside it without those that have their default."""
+    value = plain_data(value, reveal=False, brief=True)
     if isinstance(value, dict):
         return "{" + ", ".join(f"{one_line(key)}: {one_line(inner)}" for key, inner in value.items()) + "}"
     if isinstance(value, list):
@@ -34,16 +34,22 @@ def one_line(value: Any) -> str:
     return json.dumps(value)
 
 
-def plain_data(value: Any, *, reveal: bool) -> Any:
-    """Settings as dicts, lists and scalars; secrets that are not empty are `[REDACTED]` unless revealed."""
+def plain_data(value: Any, *, reveal: bool, brief: bool = False) -> Any:
+    """Settings as dicts, lists and scalars.
+
+    Args:
+        value: settings, or part of them.
+        reveal: whether secrets are shown; otherwise those that are not empty are `[REDACTED]`.
+        brief: whether settings that have their default are left out.
+    """
     if isinstance(value, BaseModel):
-        return {key: plain_data(inner, reveal=reveal) for key, inner in _settings(value)}
+        return {key: plain_data(inner, reveal=reveal, brief=brief) for key, inner in _settings(value, brief=brief)}
     if isinstance(value, dict):
-        return {str(key): plain_data(inner, reveal=reveal) for key, inner in value.items()}
+        return {str(key): plain_data(inner, reveal=reveal, brief=brief) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [plain_data(inner, reveal=reveal) for inner in value]
+        return [plain_data(inner, reveal=reveal, brief=brief) for inner in value]
     if isinstance(value, set | frozenset):
-        return [plain_data(inner, reveal=reveal) for inner in sorted(value)]
+        return [plain_data(inner, reveal=reveal, brief=brief) for inner in sorted(value)]
     if isinstance(value, _SECRETS):
         secret = value.get_secret_value()
         return plain_data(secret, reveal=True) if reveal or not secret else REDACTED
@@ -54,11 +60,12 @@ def plain_data(value: Any, *, reveal: bool) -> Any:
     return value
 
 
-def _settings(group: BaseModel) -> Iterator[tuple[str, Any]]:
+def _settings(group: BaseModel, *, brief: bool) -> Iterator[tuple[str, Any]]:
     """Keys and values, without the keys that are not there: `http: null` could mean that it is there, with defaults."""
     for name, field in type(group).model_fields.items():
         value = getattr(group, name)
-        if value is not None or field.default is not None:
+        default = field.get_default(call_default_factory=True, validated_data={})
+        if value != default if brief else value is not None or default is not None:
             yield field.alias or name, value
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 import polars as pl
 from pydantic import Field, SecretStr, field_validator
 
-from otelbridge.config.expressions import ConditionText
+from otelbridge.config.expressions import ConditionText, column_names
 from otelbridge.config.load import load
 from otelbridge.config.model import Catalogue, Configuration
 from otelbridge.config.problems import InvalidConfiguration
@@ -97,6 +97,20 @@ class SampleConfig(ComponentConfig):
     """First match decides."""
 
 
+class ShareConfig(ComponentConfig):
+    """Settings of a processor that reads the columns it is told."""
+
+    key: tuple[str, ...] = ("duration_ms",)
+    """Which columns."""
+
+    when: ConditionText = ConditionText("TRUE")
+    """For which spans."""
+
+    def warnings(self) -> Iterator[str]:
+        if not self.key:
+            yield "without a key it does nothing"
+
+
 class SentryConfig(ComponentConfig):
     """Settings of the exporter."""
 
@@ -133,6 +147,15 @@ CATALOGUE = Catalogue.of(
         ComponentSpec(Kind.PROCESSOR, "mark", MarkConfig, _build, "marks slow spans", adds=(SLOW,)),
         ComponentSpec(Kind.PROCESSOR, "group_by_trace", GroupConfig, _build, "groups spans by trace"),
         ComponentSpec(Kind.PROCESSOR, "sample", SampleConfig, _build, "samples traces", needs_complete_traces=True),
+        ComponentSpec(
+            Kind.PROCESSOR,
+            "share",
+            ShareConfig,
+            _build,
+            "reads columns",
+            reads=lambda config: frozenset(config.key) | column_names(config.when) | {"raw", "shared"},
+            adds=(Column("shared", pl.Boolean, "", "what it adds, it may read"),),
+        ),
         ComponentSpec(Kind.EXPORTER, "sentry", SentryConfig, _build, "sends to Sentry"),
     ],
     [

@@ -15,13 +15,16 @@ PIPELINES = (
 )
 
 
-def test_the_whole_example_is_a_configuration(tmp_path: Path) -> None:
+def test_the_whole_example_is_a_configuration_with_the_defaults(tmp_path: Path) -> None:
     configuration = load_texts(tmp_path, whole_example(CATALOGUE, PIPELINES))
 
-    defaults = load_texts(tmp_path, BASE)
-    assert configuration.components == defaults.components
-    assert configuration.service == defaults.service
-    assert configuration.warnings == ()
+    for components in configuration.components.values():
+        for item in components.values():
+            assert item.config == item.spec.config()
+    assert configuration.service == load_texts(tmp_path, BASE).service
+    assert [warning.partition(": ")[2] for warning in configuration.warnings] == [
+        "processors.share: defined, but in no pipeline: it does nothing"
+    ]
 
 
 def test_every_setting_is_there_with_its_documentation() -> None:

@@ -23,6 +23,8 @@ from tests.config.catalogue import (
     refused,
 )
 
+PROCESSORS = "mark, group_by_trace, sample, share"
+
 
 def mark(configuration: Configuration) -> MarkConfig:
     config = configuration.components[Kind.PROCESSOR]["mark"].config
@@ -168,6 +170,18 @@ def test_a_component_in_no_pipeline_is_a_warning(tmp_path: Path) -> None:
     assert warning.endswith("2.yaml:2:3: processors.mark/b: defined, but in no pipeline: it does nothing")
 
 
+def test_settings_that_are_odd_are_a_warning(tmp_path: Path) -> None:
+    text = """
+processors:
+  share: {key: []}
+service: {pipelines: {traces: {processors: [group_by_trace, share]}}}
+"""
+
+    warnings = load_texts(tmp_path, BASE, text).warnings
+
+    assert warnings[0].endswith("2.yaml:3:3: processors.share: without a key it does nothing")
+
+
 def test_all_mistakes_are_told_at_once_in_the_order_of_the_files(tmp_path: Path) -> None:
     said = refused(
         tmp_path,
@@ -201,8 +215,14 @@ def test_all_mistakes_are_told_at_once_in_the_order_of_the_files(tmp_path: Path)
         ("extensions: {}", "extensions: unknown section; otelbridge has none"),
         ("receivers: [otlp]", "receivers: expected components by id (`type:` or `type/name:`)"),
         ("processors: {mark/: {}}", "processors.mark/: an id is `type` or `type/name`"),
-        ("processors: {xyzzy: {}}", "processors.xyzzy: unknown processor; there are mark, group_by_trace, sample"),
-        ("processors: {sentry: {}}", "processors.sentry: unknown processor; there are mark, group_by_trace, sample"),
+        (
+            "processors: {xyzzy: {}}",
+            "processors.xyzzy: unknown processor; there are mark, group_by_trace, sample, share",
+        ),
+        (
+            "processors: {sentry: {}}",
+            "processors.sentry: unknown processor; there are mark, group_by_trace, sample, share",
+        ),
         ("processors: {mark: {strct: }}", "processors.mark.strct: unknown setting; did you mean `strict`?"),
         ("processors: {mark: 5}", "processors.mark: expected settings (`key: value` lines)"),
         (

@@ -4,7 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.config.catalogue import BASE, heads, load_texts, refused
+from otelbridge.config.load import load
+from otelbridge.config.model import Catalogue
+from otelbridge.config.problems import InvalidConfiguration
+from tests.config.catalogue import BASE, CATALOGUE, SLOW, heads, load_texts, refused
 
 PATH = "processors.sample.rules[0].any_span"
 
@@ -88,3 +91,41 @@ def test_a_condition_is_checked_in_a_component_of_no_pipeline(tmp_path: Path) ->
     said = refused(tmp_path, rule("slow AND nme = 'x'").replace("sample:", "sample/b:"))
 
     assert heads(said) == ["processors.sample/b.rules[0].any_span: unknown column `nme`; did you mean `name`?"]
+
+
+SHARE = "service: {pipelines: {traces: {processors: [%s]}}}\nprocessors: {share: {%s}}"
+
+
+def test_a_column_that_a_component_reads_must_exist_where_it_is_named(tmp_path: Path) -> None:
+    said = refused(tmp_path, SHARE % ("mark, group_by_trace, sample, share", "key: [name, durration_ms]"))
+
+    assert heads(said) == ["processors.share.key[1]: there is no column `durration_ms`; did you mean `duration_ms`?"]
+    assert said.splitlines()[2].count("^") == len("durration_ms")
+
+
+def test_a_column_that_a_component_reads_must_be_made_before_it(tmp_path: Path) -> None:
+    said = refused(tmp_path, SHARE % ("group_by_trace, sample, share, mark", "key: [slow]"))
+
+    assert heads(said) == ["processors.share.key[0]: column `slow` is added by `mark`, which must stand before `share`"]
+
+
+def test_a_column_that_a_component_reads_by_default_is_told_at_its_place_in_the_pipeline(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text(BASE.replace("  sample:\n", "  share:\n").replace(", sample]", ", share]"))
+    catalogue = Catalogue.of(CATALOGUE.specs.values(), [SLOW])
+
+    with pytest.raises(InvalidConfiguration) as caught:
+        load([str(path)], (), {}, catalogue)
+
+    assert heads(str(caught.value)) == ["service.pipelines.traces.processors[2]: there is no column `duration_ms`"]
+
+
+@pytest.mark.parametrize("key", ["name", "slow", "shared", "span_id", "'attribute:a.b'", "'resource:k8s.pod'"])
+def test_columns_that_exist_and_attributes_by_name_can_be_read(tmp_path: Path, key: str) -> None:
+    load_texts(tmp_path, BASE, SHARE % ("mark, group_by_trace, sample, share", f"key: [{key}]"))
+
+
+def test_a_column_of_a_condition_is_told_once(tmp_path: Path) -> None:
+    said = refused(tmp_path, SHARE % ("group_by_trace, share", "when: slow AND nme = 'x'"))
+
+    assert heads(said) == ["processors.share.when: column `slow` is added by `mark`, which must stand before `share`"]
