@@ -40,6 +40,7 @@ class CheckpointStore:
         try:
             self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30.0)
             path.chmod(0o600)
+            self._connection.execute("PRAGMA auto_vacuum = incremental")  # a backlog of the outbox gives its space back
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute(f"PRAGMA synchronous = {synchronous}")
             self._connection.executescript(_SCHEMA + outbox_schema)

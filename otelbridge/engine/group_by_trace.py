@@ -28,7 +28,7 @@ TICKS_PER_SECOND = 2  # a decision may come half a second late; shorter ticks co
 SPAN_OVERHEAD_BYTES = 256  # columns of one span beside its raw bytes, measured with bench/trace_buffer.py
 NEVER = 2**62
 RELIEF = 0.9  # how far below the bound early decisions bring the buffer: a scan of all traces must not recur every tick
-SPANS_PER_DECISION_BATCH = 16_384  # bounds the memory of one pass of the trace processors
+SPANS_PER_DECISION_BATCH = 32_768  # bounds the memory of one pass of the trace processors; each pass has a fixed cost
 
 
 class GroupByTraceConfig(ComponentConfig):
