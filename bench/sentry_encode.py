@@ -22,7 +22,7 @@ from otelbridge.semconv.concepts import CONCEPTS
 from otelbridge.semconv.derived import OP_READS, with_derived
 
 NOW = 1_790_000_000
-ROUNDS = 7
+ROUNDS = 40
 
 
 def kept(requests: int) -> Kept:

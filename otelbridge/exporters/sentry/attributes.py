@@ -77,10 +77,10 @@ class AttributeReader:
             if value is None and double is not None:
                 value = _finite(double)
             name, fate = self._plan(key)
-            if value is None:  # an array, a map, bytes or nothing
-                read.append(self._read_one(encoded[len(read)].as_py()))
-            elif fate == DATA:
+            if fate == NOWHERE or (fate == DATA and value is not None):
                 read.append((name, value, fate))
+            elif value is None:  # an array, a map, bytes or nothing
+                read.append(self._read_one(encoded[len(read)].as_py()))
             else:
                 read.append(self.fate(key, value))
         return read

@@ -17,7 +17,7 @@ from otelbridge.core.findings import Breadcrumb, Finding
 from otelbridge.exporters.sentry.attributes import AttributeReader, scalar
 from otelbridge.exporters.sentry.envelope import envelope
 from otelbridge.exporters.sentry.findings import finding_event
-from otelbridge.exporters.sentry.issues import EventReader, ReadEvents, distinct, error_event
+from otelbridge.exporters.sentry.issues import EventReader, distinct, error_event
 from otelbridge.exporters.sentry.limits import (
     MAX_BREADCRUMB_DATA_BYTES,
     MAX_BREADCRUMB_MESSAGE,
@@ -78,62 +78,14 @@ class SentryEncoder:
         dropped: dict[str, int] = {}
         if not kept.spans.is_empty():
             spans, dropped = survivors(kept, self._emitters, self._reader, self._max_age_seconds)
-            mapped = SpanMapper(spans, self._reader).spans()
-            writer = TransactionWriter(spans, mapped, units(kept.added), self._max_spans)
-            events_of = EventReader(spans, self._reader).read
+            export = _Export(
+                spans, self._reader, self._public_keys, units(kept.added), self._max_spans, self._max_errors
+            )
             hints = _by_trace(kept.breadcrumbs)
             for rows in spans.traces():
-                parcels += self._trace(spans, rows, writer, events_of, hints.get(spans.trace_id[rows.start], []))
+                parcels += export.trace(rows, hints.get(spans.trace_id[rows.start], []))
         parcels += [self._finding(finding) for finding in kept.findings]
         return Encoded(parcels, dropped)
-
-    def _trace(
-        self, spans: Survivors, rows: range, writer: TransactionWriter, events_of: ReadEvents, hints: list[Breadcrumb]
-    ) -> list[Parcel]:
-        tree = TraceTree(spans, rows)
-        segments = tree.segments()
-        facts = {segment.root: writer.facts(segment) for segment in segments}
-        header = self._trace_header(spans, facts)
-        exceptions, events = events_of(rows)
-        breadcrumbs: dict[int, list[dict[str, Any]]] = {root: [] for root in facts}
-        for hint in hints:
-            row = tree.row(hint.span_id)
-            breadcrumbs[tree.root(row) if row is not None else segments[0].root].append(_breadcrumb(hint))
-        for row, found in events.items():
-            breadcrumbs[tree.root(row)] += found
-        parcels = []
-        for root, of_segment in facts.items():
-            if breadcrumbs[root]:
-                breadcrumbs[root] = _latest(breadcrumbs[root])
-            for transaction in writer.transactions(of_segment, breadcrumbs[root]):
-                body = envelope("transaction", transaction.payload, header)
-                destination = of_segment.emitter.destination
-                parcels.append(Parcel(transaction.id, destination, TRANSACTION, body, transaction.spans))
-        for exception in distinct(exceptions, tree)[: self._max_errors] if exceptions else ():
-            root = tree.root(exception.row)
-            event = error_event(exception, facts[root], spans, breadcrumbs[root])
-            body = envelope("event", event, header)
-            parcels.append(Parcel(event["event_id"], facts[root].emitter.destination, ERROR, body, 0))
-        return parcels
-
-    def _trace_header(self, spans: Survivors, facts: Mapping[int, SegmentFacts]) -> dict[str, str] | None:
-        """The dynamic sampling context: the same for everything of a trace, from its head where that is known."""
-        row, head = next(
-            ((root, found) for root, found in facts.items() if not spans.parent_id[root]), next(iter(facts.items()))
-        )
-        public_key = self._public_keys.get(head.emitter.destination)
-        if public_key is None:
-            return None
-        header = {"trace_id": f"{spans.trace_id[row]:032x}", "public_key": public_key, "sampled": "true"}
-        if not spans.parent_id[row]:
-            header["transaction"] = head.name
-        if head.emitter.environment:
-            header["environment"] = head.emitter.environment
-        if head.emitter.release:
-            header["release"] = head.emitter.release
-        if head.rate is not None:
-            header["sample_rate"] = repr(head.rate)
-        return header
 
     def _finding(self, finding: Finding) -> Parcel:
         event = finding_event(finding)
@@ -145,11 +97,85 @@ class SentryEncoder:
         return Parcel(event["event_id"], self._route(resource), ERROR, envelope("event", event), 0)
 
 
+class _Export:
+    """The traces of one call of `encode`, one after the other."""
+
+    def __init__(
+        self,
+        spans: Survivors,
+        reader: AttributeReader,
+        public_keys: Mapping[str, str],
+        units: Mapping[str, str],
+        max_spans: int,
+        max_errors: int,
+    ) -> None:
+        self._spans = spans
+        self._mapper = SpanMapper(spans, reader)
+        self._writer = TransactionWriter(spans, units, max_spans)
+        self._events = EventReader(spans, reader)
+        self._public_keys = public_keys
+        self._max_errors = max_errors
+
+    def trace(self, rows: range, hints: list[Breadcrumb]) -> list[Parcel]:
+        """Transactions and error events of the trace in these rows."""
+        tree = TraceTree(self._spans, rows)
+        mapped = self._mapper.spans(rows)
+        facts = {
+            segment.root: self._writer.facts(segment, [mapped[row - rows.start] for row in segment.rows])
+            for segment in tree.segments()
+        }
+        header = self._header(facts)
+        exceptions, events = self._events.read(rows)
+        breadcrumbs = _breadcrumbs(tree, list(facts), hints, events) if hints or events else {}
+        parcels = []
+        for root, of_segment in facts.items():
+            for transaction in self._writer.transactions(of_segment, breadcrumbs.get(root, [])):
+                body = envelope("transaction", transaction.payload, header)
+                destination = of_segment.emitter.destination
+                parcels.append(Parcel(transaction.id, destination, TRANSACTION, body, transaction.spans))
+        for exception in distinct(exceptions, tree)[: self._max_errors] if exceptions else ():
+            root = tree.root(exception.row)
+            event = error_event(exception, facts[root], self._spans, breadcrumbs.get(root, []))
+            body = envelope("event", event, header)
+            parcels.append(Parcel(event["event_id"], facts[root].emitter.destination, ERROR, body, 0))
+        return parcels
+
+    def _header(self, facts: Mapping[int, SegmentFacts]) -> dict[str, str] | None:
+        """The dynamic sampling context: the same for everything of a trace, from its head where that is known."""
+        is_head = {root: not self._spans.parent_id[root] for root in facts}
+        row = next((root for root in facts if is_head[root]), next(iter(facts)))
+        head = facts[row]
+        public_key = self._public_keys.get(head.emitter.destination)
+        if public_key is None:
+            return None
+        known = {
+            "transaction": head.name if is_head[row] else None,
+            "environment": head.emitter.environment,
+            "release": head.emitter.release,
+            "sample_rate": None if head.rate is None else repr(head.rate),
+        }
+        header = {"trace_id": head.root["trace_id"], "public_key": public_key, "sampled": "true"}
+        return header | {name: value for name, value in known.items() if value is not None}
+
+
 def _by_trace(breadcrumbs: tuple[Breadcrumb, ...]) -> dict[int, list[Breadcrumb]]:
     found: dict[int, list[Breadcrumb]] = {}
     for breadcrumb in breadcrumbs:
         found.setdefault(breadcrumb.trace_id, []).append(breadcrumb)
     return found
+
+
+def _breadcrumbs(
+    tree: TraceTree, roots: list[int], hints: list[Breadcrumb], events: Mapping[int, list[dict[str, Any]]]
+) -> dict[int, list[dict[str, Any]]]:
+    """Breadcrumbs by local root; those of a span that is not there are with the first."""
+    found: dict[int, list[dict[str, Any]]] = {root: [] for root in roots}
+    for hint in hints:
+        row = tree.row(hint.span_id)
+        found[roots[0] if row is None else tree.root(row)].append(_breadcrumb(hint))
+    for row, of_span in events.items():
+        found[tree.root(row)] += of_span
+    return {root: _latest(breadcrumbs) for root, breadcrumbs in found.items()}
 
 
 def _breadcrumb(breadcrumb: Breadcrumb) -> dict[str, Any]:

@@ -7,7 +7,7 @@ far it got. One that got to the local root was not handled.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -66,9 +66,6 @@ class Exceptional:
     def identity(self) -> tuple[str, str]:
         """Equal for the same error on different spans."""
         return self.type, self.message
-
-
-ReadEvents = Callable[[Iterable[int]], tuple[list[Exceptional], dict[int, list[dict[str, Any]]]]]
 
 
 class EventReader:

@@ -31,7 +31,6 @@ LINK_IS_SAMPLED = 1
 
 _KINDS = ("", "internal", "server", "client", "producer", "consumer")
 _NOT_PLAIN = ("", None)
-_NO_SPAN = "0" * 16
 
 encode_json: Callable[[Any], bytes] = msgspec.json.Encoder().encode
 
@@ -42,6 +41,9 @@ class SpanMapper:
     def __init__(self, spans: Survivors, reader: AttributeReader) -> None:
         self._spans = spans
         self._reader = reader
+        self._span_id = hexadecimal(spans.span_id)
+        self._parent_id = hexadecimal(spans.parent_id)
+        self._trace_id = _trace_ids(spans.trace_id)
         # Most attributes go into data as they are. Those are put there by one call a span, without a loop in Python.
         self._plain = [(name, value) if fate == DATA else _NOT_PLAIN for name, value, fate in spans.attributes]
         self._rare = {
@@ -51,28 +53,24 @@ class SpanMapper:
             *(row for row, emitter in enumerate(spans.emitter) if not emitter.is_readable),
         }
 
-    def spans(self) -> list[dict[str, Any]]:
-        """The Sentry span of each row."""
-        spans = self._spans
-        offsets = spans.details.offsets
-        span_ids, parent_ids = hexadecimal(spans.span_id), hexadecimal(spans.parent_id)
-        ids = zip(span_ids, _trace_ids(spans.trace_id), parent_ids, strict=True)
-        facts = zip(spans.start_ns, spans.end_ns, spans.op, spans.kind, strict=True)
+    def spans(self, rows: range) -> list[dict[str, Any]]:
+        """The Sentry spans of some rows: of a trace at a time, which is then still in the processor's cache."""
+        spans, offsets = self._spans, self._spans.details.offsets
         mapped: list[dict[str, Any]] = []
-        for (span_id, trace_id, parent_id), (start, end, op, kind) in zip(ids, facts, strict=True):
-            span = {
-                "span_id": span_id,
-                "trace_id": trace_id,
-                "start_timestamp": start / 1e9,
-                "timestamp": end / 1e9,
+        for row in rows:
+            op, kind = spans.op[row], spans.kind[row]
+            span: dict[str, Any] = {
+                "span_id": self._span_id[row],
+                "trace_id": self._trace_id[row],
+                "start_timestamp": spans.start_ns[row] / 1e9,
+                "timestamp": spans.end_ns[row] / 1e9,
                 "op": op if len(op) <= MAX_OP else clip(op, MAX_OP),
                 "origin": ORIGIN,
             }
-            if parent_id != _NO_SPAN:
-                span["parent_span_id"] = parent_id
+            if spans.parent_id[row]:
+                span["parent_span_id"] = self._parent_id[row]
             if 0 < kind < len(_KINDS):
                 span["kind"] = _KINDS[kind]
-            row = len(mapped)
             self._describe(row, span, offsets[row], offsets[row + 1])
             mapped.append(span)
         return mapped

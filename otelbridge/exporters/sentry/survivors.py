@@ -126,9 +126,8 @@ def _selected(spans: pl.DataFrame, added: tuple[Column, ...]) -> pl.DataFrame:
         spans = spans.with_columns(missing)
     # One eager step after the other: planning them together costs a millisecond, and most exports are small.
     # Of spans that start together the longer one comes first: it is the parent.
-    spans = spans.select(wanted).sort(
-        schema.TRACE_ID, "start_ns", -pl.col("end_ns"), schema.SPAN_ID, *place, maintain_order=True
-    )
+    keys = [schema.TRACE_ID, "start_ns", "end_ns", schema.SPAN_ID, *place]
+    spans = spans.select(wanted).sort(keys, descending=[key == "end_ns" for key in keys])
     return spans.with_columns(*_FILLED, pl.col(schema.RAW).bin.size().alias(_RAW_BYTES))
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -30,16 +31,21 @@ PART = "otelbridge.part"
 
 JSON_EXPANSION = 8  # bytes of JSON for a byte of protobuf, at most: six for a control character
 
+REMEMBERED_NAMES = 2048
+
 _KIND_CONSUMER = 5
 _METHOD_ONLY = re.compile(r"(?:HTTP )?(?:GET|HEAD|POST|PUT|DELETE|PATCH|OPTIONS|TRACE|CONNECT|QUERY)?", re.IGNORECASE)
 _TASK_OPS = ("message", "queue", "function", "faas", "cron", "task", "pubsub", "timer", "datasource")
 _ROUTES = tuple(source.key for source in CONCEPTS["http.route"].sources)
-_USERS = tuple(source.key for source in CONCEPTS["user.id"].sources)
 _MEASURED_UNITS = {"ms": "millisecond", "s": "second", "By": "byte", "1": "ratio"}
 _MEASUREMENT_NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9._]{0,100}")
 _OUR_NAMES = "otelbridge."
-_ANY_USER = frozenset({*_USERS, "user.email", "user.name"})
-_USER_LIMITS = {"id": MAX_USER_ID, "email": MAX_USER_EMAIL, "username": MAX_USER_ID}
+_USER_FIELDS = {
+    **{source.key: ("id", MAX_USER_ID) for source in CONCEPTS["user.id"].sources},
+    "user.email": ("email", MAX_USER_EMAIL),
+    "user.name": ("username", MAX_USER_ID),
+}
+_ANY_USER = frozenset(_USER_FIELDS)
 _NOT_IN_TRACE_CONTEXT = ("start_timestamp", "timestamp", "description", "kind")
 
 
@@ -113,18 +119,14 @@ class SegmentFacts:
 class TransactionWriter:
     """Writes the transactions of segments."""
 
-    def __init__(
-        self, spans: Survivors, mapped: list[dict[str, Any]], units: Mapping[str, str], max_spans: int
-    ) -> None:
+    def __init__(self, spans: Survivors, units: Mapping[str, str], max_spans: int) -> None:
         self._spans = spans
-        self._mapped = mapped
         self._units = {name: unit for name, unit in units.items() if name.startswith(_OUR_NAMES)}
         self._max_spans = max_spans
 
-    def facts(self, segment: Segment) -> SegmentFacts:
-        """What holds for all spans of a segment."""
+    def facts(self, segment: Segment, mapped: list[dict[str, Any]]) -> SegmentFacts:
+        """What holds for all spans of a segment; `mapped` are its spans as Sentry's."""
         spans, row = self._spans, segment.root
-        mapped = [self._mapped[member] for member in segment.rows]
         root = mapped[0]
         if spans.raw_bytes[row] > MAX_SPAN_BYTES // JSON_EXPANSION and len(encode_json(root)) > MAX_SPAN_BYTES:
             shortened(root)
@@ -221,19 +223,23 @@ def _numbered(name: str, number: int) -> str:
 def _name(root: dict[str, Any], span_name: str, kind: int) -> tuple[str, str]:
     """Transaction name and its source. A source of `url` would make Sentry rewrite the name."""
     op, data = root["op"], root["data"]
-    name = span_name.strip() or op
     if op.startswith("http.server"):
-        route = next((data[key] for key in _ROUTES if isinstance(data.get(key), str) and data[key]), "")
-        if not route:
-            return one_line(name, MAX_NAME), "custom"
-        if _METHOD_ONLY.fullmatch(span_name.strip()):
-            method = data.get("http.request.method") or data.get("http.method") or ""
-            name = f"{method} {route}"
-        return one_line(name, MAX_NAME), "route"
-    if op.startswith("db") and "db.query.summary" in data:
-        name = str(data["db.query.summary"])  # the name may be the statement with its values
+        route = next((data[key] for key in _ROUTES if isinstance(data.get(key), str)), "")
+        method = data.get("http.request.method", data.get("http.method", ""))
+        return _server_name(span_name, route, method if isinstance(method, str) else "")
+    # The name of a query may be the statement with its values; its summary has none.
+    summary = data.get("db.query.summary") if op.startswith("db") else None
     is_task = kind == _KIND_CONSUMER or op.split(".")[0] in _TASK_OPS
-    return one_line(name, MAX_NAME), "task" if is_task else "custom"
+    name = summary if isinstance(summary, str) else span_name
+    return one_line(name, MAX_NAME) or op, "task" if is_task else "custom"
+
+
+@lru_cache(REMEMBERED_NAMES)
+def _server_name(name: str, route: str, method: str) -> tuple[str, str]:
+    name = name.strip()
+    if route and _METHOD_ONLY.fullmatch(name):
+        name = f"{method} {route}".strip()
+    return one_line(name, MAX_NAME) or "http.server", "route" if route else "custom"
 
 
 def _user(mapped: Sequence[dict[str, Any]]) -> dict[str, str]:
@@ -242,10 +248,9 @@ def _user(mapped: Sequence[dict[str, Any]]) -> dict[str, str]:
         data = span["data"]
         if _ANY_USER.isdisjoint(data):
             continue
-        found = {
-            "id": next((data[key] for key in _USERS if data.get(key) not in (None, "")), None),
-            "email": data.get("user.email"),
-            "username": data.get("user.name"),
-        }
-        return {key: clip(str(value), _USER_LIMITS[key]) for key, value in found.items() if value not in (None, "")}
+        found: dict[str, str] = {}
+        for key, (field, limit) in _USER_FIELDS.items():
+            if key in data and field not in found and data[key] != "":
+                found[field] = clip(str(data[key]), limit)
+        return found
     return {}
