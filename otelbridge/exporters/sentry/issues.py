@@ -80,8 +80,10 @@ class EventReader:
         exceptions: list[Exceptional] = []
         breadcrumbs: dict[int, list[dict[str, Any]]] = {}
         events = self._spans.details.events
-        for row in rows if events else ():
-            for encoded in events.get(row, ())[:MAX_EVENTS_OF_A_SPAN]:
+        for row in rows:
+            if row not in events:
+                continue
+            for encoded in events[row][:MAX_EVENTS_OF_A_SPAN]:
                 try:
                     event = Span.Event.FromString(encoded)
                 except DecodeError:

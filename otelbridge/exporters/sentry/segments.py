@@ -14,7 +14,7 @@ from otelbridge.exporters.sentry.survivors import Survivors
 _UNDERWAY = -1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Segment:
     """One transaction to be.
 

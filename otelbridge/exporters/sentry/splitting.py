@@ -20,7 +20,7 @@ COPIES = 1.5
 SCRUBBED_DESCRIPTION_BYTES = 200  # relay-server: max_tag_value_length
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Part:
     """The spans of one transaction: a JSON array, and the mapped spans that are in it."""
 

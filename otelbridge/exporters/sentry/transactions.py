@@ -49,7 +49,7 @@ _ANY_USER = frozenset(_USER_FIELDS)
 _NOT_IN_TRACE_CONTEXT = ("start_timestamp", "timestamp", "description", "kind")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Transaction:
     """One transaction: its payload, and what else is told of it.
 
@@ -64,7 +64,7 @@ class Transaction:
     spans: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class SegmentFacts:
     """What a segment's transactions and its error events have in common.
 
