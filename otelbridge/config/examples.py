@@ -74,9 +74,8 @@ def _setting(key: str, field: FieldInfo, default: Any) -> list[str]:
         return _commented(empty)
     if default is PydanticUndefined:
         return empty
-    if not default and inner:
-        return [f"{key}: {one_line(default)}", *_commented(empty)]
-    return _value(key, default)
+    # A default list leaves out what its entries leave at their defaults; the comment below it shows that, too.
+    return [*_value(key, default), *(_commented(empty) if inner else [])]
 
 
 def _value(key: str, value: Any) -> list[str]:
@@ -110,7 +109,7 @@ def _placeholder(field: FieldInfo) -> str:
         return "[]"
     if name.startswith("map"):
         return "{}"
-    return {"whole number": "1", "number": "1.0", "true or false": "true", "condition": "TRUE"}.get(name, "...")
+    return {"whole number": "1", "number": "1.0", "true or false": "true", "condition": "TRUE"}.get(name, "CHANGE_ME")
 
 
 def _comment(text: str) -> list[str]:

@@ -44,7 +44,7 @@ example, with every setting:
       rules: []
       # rules:
       #   # What it is called. (text)
-      #   - name: ...
+      #   - name: CHANGE_ME
       #     # Which traces. (condition)
       #     any_span: "TRUE"
       #     # How many of them. (number, at least 0, at most 1)

@@ -43,7 +43,7 @@ def test_what_is_commented_out_can_be_used(tmp_path: Path) -> None:
     configuration = load_texts(tmp_path, BASE, used)
 
     (rule,) = configuration.components[Kind.PROCESSOR]["sample"].config.rules  # type: ignore[attr-defined]
-    assert (rule.name, rule.any_span, rule.keep) == ("...", "TRUE", 1.0)
+    assert (rule.name, rule.any_span, rule.keep) == ("CHANGE_ME", "TRUE", 1.0)
 
 
 def test_an_optional_group_is_a_comment() -> None:
