@@ -86,8 +86,12 @@ class Columns:
         item = self.defined.get(SECTIONS[str(path[-2])], {}).get(name)
         if item is None:
             return
+        try:
+            reads = item.spec.reads(item.config) | item.spec.carries(item.config)
+        except ConfigProblem:  # of a condition that is none; that was told above
+            return
         known = {*columns, *(column.name for column in WIRE_COLUMNS), *named}
-        for column in sorted((item.spec.reads(item.config) | item.spec.carries(item.config)) - known):
+        for column in sorted(reads - known):
             if column in {added.name for added in item.spec.adds} or column.startswith(ATTRIBUTES):
                 continue
             written = self._where_written((str(path[-2]), name), column)

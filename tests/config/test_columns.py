@@ -129,3 +129,9 @@ def test_a_column_of_a_condition_is_told_once(tmp_path: Path) -> None:
     said = refused(tmp_path, SHARE % ("group_by_trace, share", "when: slow AND nme = 'x'"))
 
     assert heads(said) == ["processors.share.when: column `slow` is added by `mark`, which must stand before `share`"]
+
+
+def test_a_condition_that_is_none_is_told_once(tmp_path: Path) -> None:
+    said = refused(tmp_path, SHARE % ("mark, group_by_trace, sample, share", "when: name ="))
+
+    assert heads(said) == ["processors.share.when: incomplete: a value is missing at `=`"]
