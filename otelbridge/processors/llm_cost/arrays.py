@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +17,7 @@ Rows = npt.NDArray[np.intp]
 Ids = npt.NDArray[np.uint64]
 
 NOWHERE = -1
-"""A row that is not there."""
+"""A row that is not there: the one before the first, as Python counts the last of a sequence."""
 
 _NEWEST = pl.CompatLevel.newest()
 
@@ -51,28 +51,33 @@ def with_series(spans: pl.DataFrame, *columns: pl.Series) -> pl.DataFrame:
     return spans.hstack(list(columns))
 
 
-def gather(frame: pl.DataFrame, rows: Rows) -> pl.DataFrame:
-    """The rows in this order; nulls where there is NOWHERE."""
-    with_nothing = pl.concat([frame, _nothing(tuple(frame.schema.items()))], rechunk=True)
-    return with_nothing[pl.Series(np.where(rows == NOWHERE, frame.height, rows))]
+def rows_or_null(rows: Rows) -> pl.Series:
+    """Row numbers to gather by; null where there is NOWHERE."""
+    return pl.Series(pa.array(rows.astype(np.uint32), mask=rows == NOWHERE))
 
 
-@lru_cache(maxsize=32)
-def _nothing(schema: tuple[tuple[str, pl.DataType], ...]) -> pl.DataFrame:
-    return pl.DataFrame([absent(name, dtype, 1) for name, dtype in schema])
+def floats(name: str, height: int, rows: Rows, values: Floats) -> pl.Series:
+    """Float64 with these values in these rows; null elsewhere, and where NaN."""
+    return _scattered(name, np.zeros(height), rows, values, pl.Float64)
 
 
-def floats(name: str, values: Floats, where: Booleans) -> pl.Series:
-    """Float64; null but `where`, and where NaN."""
-    return pl.Series(name, pa.array(values, mask=~where | np.isnan(values)))
+def integers(name: str, height: int, rows: Rows, values: Floats) -> pl.Series:
+    """Int64 with these values in these rows; null elsewhere, and where NaN."""
+    return _scattered(name, np.zeros(height, np.int64), rows, values, pl.Int64)
 
 
-def integers(name: str, values: Floats, where: Booleans) -> pl.Series:
-    """Int64; null but `where`, and where NaN."""
-    lacking = ~where | np.isnan(values)
-    return pl.Series(name, pa.array(np.where(lacking, 0, values).astype(np.int64), mask=lacking))
+def _scattered(name: str, full: npt.NDArray[Any], rows: Rows, values: Floats, dtype: DType) -> pl.Series:
+    is_known = ~np.isnan(values)
+    if not is_known.any():
+        return absent(name, dtype, len(full))
+    known_rows = rows[is_known]
+    is_lacking = np.ones(len(full), np.bool_)
+    is_lacking[known_rows] = False
+    full[known_rows] = values[is_known]
+    return pl.Series(name, pa.array(full, mask=is_lacking))
 
 
 def words(name: str, vocabulary: tuple[str, ...], places: Rows) -> pl.Series:
     """String: the word of the vocabulary at each place; null where there is NOWHERE."""
-    return gather(pl.DataFrame([pl.Series(name, vocabulary)]), places).to_series()
+    said = (*vocabulary, None)  # NOWHERE is -1, the last
+    return pl.Series(name, [said[place] for place in places.tolist()], pl.String)

@@ -90,9 +90,9 @@ class Biller:
         climb = lineage.climb(np.concatenate([rows, links]), marks, is_barrier)
         climb.passed[links] = True
 
-        records = told.records[pl.Series(told.counted)]
+        response_ids, costs = told.texts("response_id")[told.counted], told.numbers("cost")[told.counted]
         is_report = told.roles[rows] == Role.REPORT
-        is_covered = _is_covered(records, rows, is_report, lineage, climb, earlier)
+        is_covered = _is_covered(response_ids, costs, rows, is_report, lineage, climb, earlier)
         owners = _owners(spans, rows, lineage, climb, marks)
         if memories is not None:
             owners = _inherited(spans[schema.TRACE_ID][rows], owners, memories)
@@ -100,7 +100,7 @@ class Biller:
             spans[schema.TRACE_ID][rows],
             spans[schema.SPAN_ID][rows],
             pl.Series("why", np.where(is_report, REPORT, OWN).astype(np.uint8)),
-            records["response_id"],
+            response_ids,
             *owners.get_columns(),
         ]
         self.billed_traces.remember(pl.DataFrame(own), traces)
@@ -108,7 +108,7 @@ class Biller:
             self.billed_traces.remember(_above(spans, lineage, climb), traces)
         services = [spans[name][rows] for name in ("service.namespace", "service")]
         owners = owners.with_columns(project=pl.coalesce("project", *services))
-        return Bill(rows, ~is_covered, np.where(is_covered, np.nan, records["cost"].to_numpy()), owners)
+        return Bill(rows, ~is_covered, np.where(is_covered, np.nan, costs), owners)
 
     def _memories(self, spans: pl.DataFrame, rows: Rows, traces: set[int]) -> pl.DataFrame | None:
         if not self.billed_traces.knows_any(traces):
@@ -125,10 +125,16 @@ def _above(spans: pl.DataFrame, lineage: Lineage, climb: Climb) -> pl.DataFrame:
 
 
 def _is_covered(
-    records: pl.DataFrame, rows: Rows, is_report: Booleans, lineage: Lineage, climb: Climb, earlier: _Earlier | None
+    response_ids: pl.Series,
+    costs: Floats,
+    rows: Rows,
+    is_report: Booleans,
+    lineage: Lineage,
+    climb: Climb,
+    earlier: _Earlier | None,
 ) -> Booleans:
     keys, traces = lineage.key[rows], lineage.trace[rows]
-    answers, has_answer = _answers(records["response_id"], traces)
+    answers, has_answer = _answers(response_ids, traces)
     is_covered: Booleans = climb.passed[rows] & ~is_report
     if earlier is not None:
         is_below_own = np.isin(rows, climb.orphans[np.isin(climb.unseen, earlier.own)])
@@ -138,7 +144,7 @@ def _is_covered(
         is_covered |= is_report & np.isin(traces, traces[~is_report])
     same = np.where(has_answer, answers, keys)
     if len(np.unique(same)) < len(same):
-        is_covered |= ~_is_chosen(same, is_covered, ~np.isnan(records["cost"].to_numpy()), keys)
+        is_covered |= ~_is_chosen(same, is_covered, ~np.isnan(costs), keys)
     return is_covered
 
 

@@ -24,7 +24,6 @@ from otelbridge.processors.llm_cost.arrays import (
     Floats,
     Rows,
     absent,
-    is_present,
     present_columns,
     to_arrow,
     with_series,
@@ -55,6 +54,7 @@ _COUNTS = (
     "gen_ai.usage.total_tokens",
     "ai.usage.inputTokenDetails.noCacheTokens",
 )
+_UNCACHED = len(_COUNTS) - 1
 _REPORTED_USD = "gen_ai.cost.total_tokens"
 _WORDS = {
     "operation_id": "ai.operationId",
@@ -137,7 +137,8 @@ class CallReader:
             return with_series(
                 spans, _NO_ROLE.new_from_index(0, spans.height), _NO_CALL.new_from_index(0, spans.height)
             )
-        rows = np.flatnonzero(np.logical_or.reduce([is_present(column) for column in signals]))
+        is_candidate = pl.any_horizontal(pl.col([column.name for column in signals]).is_not_null())
+        rows = np.flatnonzero(spans.select(is_candidate).to_series().to_numpy())
         candidates = pl.DataFrame(signals + present_columns(spans, _OTHER_READS))[pl.Series(rows)]
         role, records = self._calls(candidates)
         is_part = role != Role.NONE
@@ -149,8 +150,8 @@ class CallReader:
 
     def _calls(self, candidates: pl.DataFrame) -> tuple[npt.NDArray[np.uint8], pa.StructArray]:
         """The role of each candidate, and a struct with the fields of RECORD."""
-        said, tiers = _metadata(candidates)
         numbers = _numbers(candidates)
+        said, tiers = _metadata(candidates, numbers[:, _UNCACHED])
         identified = self._identities.identify(_words(candidates, tiers, numbers))
         counts = made_inclusive(_counts(numbers, said), _hints(numbers, said, identified))
         own = costs(counts, self._identities.rates(identified, counts.input))
@@ -159,7 +160,7 @@ class CallReader:
         has_reported = (reported > 0) & (reported <= LARGEST_REPORTED_USD)
         takes_reported = has_reported & (self._prefer_reported | np.isnan(own.total))
         fields = {
-            **{column.name: to_arrow(column) for column in identified.names},
+            **identified.names,
             "operation_type": identified.operation_type,
             "response_id": to_arrow(_response_ids(candidates)),
             "input": counts.input,
@@ -186,16 +187,21 @@ _NO_CALL = pl.Series(CALL, [None], CALL_DTYPE)
 _NO_ROLE = pl.Series(ROLE, [Role.NONE], pl.UInt8)
 
 
-def _metadata(candidates: pl.DataFrame) -> tuple[Floats, list[str | None]]:
-    """The numbers of `Said` as columns, and the tiers; only answers of a provider, which have an id, are read."""
-    if _METADATA not in candidates.columns or RESPONSE_ID not in candidates.columns:
-        return np.tile(np.array(provider_metadata.NOTHING[:-1]), (candidates.height, 1)), [None] * candidates.height
-    texts, ids = candidates[_METADATA].to_list(), candidates[RESPONSE_ID].to_list()
-    said = [
-        provider_metadata.read(text) if text and response_id else provider_metadata.NOTHING
-        for text, response_id in zip(texts, ids, strict=True)
-    ]
-    return np.array([item[:-1] for item in said]), [item.tier for item in said]
+def _metadata(candidates: pl.DataFrame, uncached: Floats) -> tuple[Floats, list[str | None]]:
+    """The numbers of `Said` as columns, and the tiers.
+
+    Read are answers of a provider (they have an id) of which the counts do not tell everything: those with a count of
+    uncached tokens tell of the cache.
+    """
+    said = np.tile(np.array(provider_metadata.NOTHING[:-1]), (candidates.height, 1))
+    tiers: list[str | None] = [None] * candidates.height
+    if _METADATA in candidates.columns and RESPONSE_ID in candidates.columns:
+        is_answer = pl.col(RESPONSE_ID).is_not_null() & pl.col(_METADATA).is_not_null()
+        says_more = provider_metadata.adds_to_counts(_METADATA) | pl.lit(pl.Series(np.isnan(uncached)))
+        rows = np.flatnonzero(candidates.select(is_answer & says_more).to_series().to_numpy())
+        for row, text in zip(rows.tolist(), candidates[_METADATA][rows].to_list(), strict=True):
+            *said[row], tiers[row] = provider_metadata.read(text)
+    return said, tiers
 
 
 def _numbers(candidates: pl.DataFrame) -> Floats:
@@ -237,7 +243,7 @@ def _counts(numbers: Floats, said: Floats) -> Counts:
 
 def _hints(numbers: Floats, said: Floats, identified: Identified) -> Hints:
     return Hints(
-        uncached=without_impossible(numbers[:, len(_COUNTS) - 1]),
+        uncached=without_impossible(numbers[:, _UNCACHED]),
         anthropic_input=said[:, Said._fields.index("anthropic_input")],
         ai_sdk=identified.ai_sdk,
         is_claude=identified.is_claude,
@@ -259,13 +265,13 @@ class Described:
     Attributes:
         rows: their rows in the batch.
         roles: the role of every span of the batch, see `Role`.
-        records: what each says, columns as RECORD.
+        records: what each says: a struct with the fields of RECORD.
         counted: the calls and reports with usage: their places among these spans.
     """
 
     rows: Rows
     roles: npt.NDArray[np.uint8]
-    records: pl.DataFrame
+    records: pa.StructArray
     counted: Rows
 
     @property
@@ -273,16 +279,27 @@ class Described:
         """The role of each of these spans."""
         return self.roles[self.rows]
 
+    def numbers(self, field: str) -> npt.NDArray[Any]:
+        """A numeric field of the records."""
+        values: npt.NDArray[Any] = self.records.field(field).to_numpy()
+        return values
+
+    def texts(self, field: str) -> pl.Series:
+        """A field of text of the records."""
+        return pl.Series(field, self.records.field(field))
+
 
 def described(spans: pl.DataFrame) -> Described | None:
     """What `CallReader.describe` put into the columns `llm.role` and `llm.call`; None where that is nothing."""
-    roles = spans[ROLE].fill_null(Role.NONE).to_numpy()
+    column = spans[ROLE]
+    roles = (column.fill_null(Role.NONE) if column.null_count() else column).to_numpy()
     rows = np.flatnonzero(roles)
     if not rows.size:
         return None
-    records = pl.Series(to_arrow(spans[CALL]).flatten()).struct.unnest()
+    records = to_arrow(spans[CALL]).flatten()
     is_call = (roles[rows] == Role.CALL) | (roles[rows] == Role.REPORT)
-    return Described(rows, roles, records, np.flatnonzero(is_call & (records["status"].to_numpy() != Status.NO_USAGE)))
+    has_usage = records.field("status").to_numpy() != Status.NO_USAGE
+    return Described(rows, roles, records, np.flatnonzero(is_call & has_usage))
 
 
 def _sparse(records: pa.StructArray, rows: npt.NDArray[np.intp], height: int) -> pl.Series:

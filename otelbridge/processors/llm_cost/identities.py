@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
+import pyarrow as pa
 
 from otelbridge.analysis.prices import MAX_THRESHOLDS, TIME_SLOT_SECONDS, PriceBook, PriceList
 from otelbridge.processors.llm_cost.arrays import Booleans, Floats
@@ -49,7 +49,7 @@ class Identified:
     """What spans are, one element a span.
 
     Attributes:
-        names: operation, provider, response_model, request_model (else the one that answered): String.
+        names: operation, provider, response_model, request_model (else the one that answered) -> string.
         role: UInt8, see `Role`.
         operation_type: UInt8, place in OPERATION_TYPES.
         is_claude: a Claude model, seen by an AI SDK.
@@ -59,7 +59,7 @@ class Identified:
         thresholds: input tokens above which the next row of rates holds; infinity where there is none.
     """
 
-    names: pl.DataFrame
+    names: dict[str, pa.Array]
     role: npt.NDArray[np.uint8]
     operation_type: npt.NDArray[np.uint8]
     is_claude: Booleans
@@ -101,9 +101,10 @@ class Identities:
             row_of = self._learn(fields, spans)
             found = list(map(row_of.get, spans))
         rows = np.array(found, np.int64)
+        taken = pa.array(rows)
         table = self._table
         return Identified(
-            names=table.names[pl.Series(rows)],
+            names={name: words.take(taken) for name, words in table.names.items()},
             role=table.role[rows],
             operation_type=table.operation_type[rows],
             is_claude=table.is_claude[rows],
@@ -138,7 +139,7 @@ class Identities:
     def _tabulate(self) -> None:
         rows = self._rows
         self._table = Identified(
-            names=pl.DataFrame([row.names for row in rows], schema=dict.fromkeys(_NAMES, pl.String), orient="row"),
+            names={name: pa.array([row.names[i] for row in rows], pa.string()) for i, name in enumerate(_NAMES)},
             role=np.array([row.role for row in rows], np.uint8),
             operation_type=np.array([row.operation_type for row in rows], np.uint8),
             is_claude=np.array([row.is_claude for row in rows]),

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from otelbridge.core import schema
-from otelbridge.processors.llm_cost.arrays import NOWHERE, Booleans, Ids, Rows
+from otelbridge.processors.llm_cost.arrays import NOWHERE, Booleans, Ids, Rows, to_arrow
 
 MAX_DEPTH = 1024  # levels climbed; deeper is a loop of parents or a runaway recursion, whose root says little
 
@@ -43,9 +43,9 @@ class Lineage:
     """
 
     def __init__(self, spans: pl.DataFrame) -> None:
-        columns = spans.select(trace=pl.col(schema.TRACE_ID).hash(), parent=pl.col(schema.PARENT_SPAN_ID).fill_null(0))
-        self.trace: Ids = columns["trace"].to_numpy()
-        span_ids, parents = spans[schema.SPAN_ID].to_numpy(), columns["parent"].to_numpy()
+        self.trace: Ids = spans[schema.TRACE_ID].hash().to_numpy()
+        span_ids = spans[schema.SPAN_ID].to_numpy()
+        parents = to_arrow(spans[schema.PARENT_SPAN_ID]).fill_null(0).to_numpy()
         self._parent: Ids = np.where(parents == span_ids, 0, parents)  # 0: a root, and so is its own parent
         self.key: Ids = self.trace + span_ids
         self._order = np.argsort(self.key)

@@ -6,11 +6,13 @@ because Sentry adds up usage over that type: a covered span is `other`, whatever
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import polars as pl
 
 from otelbridge.core.schema import Column
-from otelbridge.processors.llm_cost.arrays import NOWHERE, Rows, absent, floats, gather, integers, words
+from otelbridge.processors.llm_cost.arrays import NOWHERE, Rows, absent, floats, integers, rows_or_null, words
 from otelbridge.processors.llm_cost.billing import Bill
 from otelbridge.processors.llm_cost.calls import CALL, ROLE, Described, Status
 from otelbridge.semconv.classify import OPERATION_TYPES, Role
@@ -57,6 +59,20 @@ _ADDED_TO = (
 )
 """Columns in which spans that nothing is told of keep what they say themselves."""
 
+_COUNTS = {
+    "gen_ai.usage.input_tokens": "input",
+    "gen_ai.usage.output_tokens": "output",
+    "gen_ai.usage.cache_read.input_tokens": "cache_read",
+    "gen_ai.usage.cache_creation.input_tokens": "cache_write",
+    "gen_ai.usage.reasoning.output_tokens": "reasoning",
+    "gen_ai.usage.total_tokens": "total",
+}
+_COSTS = {
+    "gen_ai.cost.input_tokens": "cost_input",
+    "gen_ai.cost.output_tokens": "cost_output",
+    "gen_ai.cost.total_tokens": "cost",
+    COST: "cost",
+}
 STATUSES = (*(status.name.lower() for status in Status), "covered", "aggregate")
 _COVERED, _AGGREGATE = len(Status), len(Status) + 1
 _NO_TYPE, _OTHER_TYPE = 0, OPERATION_TYPES.index("other")
@@ -64,7 +80,7 @@ _NO_TYPE, _OTHER_TYPE = 0, OPERATION_TYPES.index("other")
 
 def statuses(told: Described, bill: Bill) -> Rows:
     """For each told span its place in STATUSES; NOWHERE for tools."""
-    places = told.records["status"].to_numpy().astype(np.intp)
+    places = told.numbers("status").astype(np.intp)
     places[told.counted[~bill.is_billed]] = _COVERED
     places[told.role == Role.AGGREGATE] = _AGGREGATE
     places[told.role == Role.TOOL] = NOWHERE
@@ -73,19 +89,24 @@ def statuses(told: Described, bill: Bill) -> Rows:
 
 def show(spans: pl.DataFrame, told: Described, bill: Bill) -> pl.DataFrame:
     """The spans with COLUMNS and a better `op`, without the columns that only llm_cost reads."""
-    index = np.full(spans.height, NOWHERE)
-    index[told.rows] = np.arange(len(told.rows))
-    spread = gather(_columns(told, bill), index)
-    operation = pl.when(pl.col("op") == "default").then("gen_ai." + spread["gen_ai.operation.name"])
-    replaced = {*spread.columns, "op", ROLE, CALL}
+    shown = _spread(_texts(told, bill), told.rows, spans.height) | _spread(_owners(bill), bill.rows, spans.height)
+    operation = pl.when(pl.col("op") == "default").then("gen_ai." + shown["gen_ai.operation.name"])
+    shown |= {name: pl.coalesce(shown[name], name) for name in _ADDED_TO if name in spans.columns}
+    shown |= {column.name: pl.lit(column) for column in _numbers(told, bill, spans.height)}
+    replaced = {ROLE, CALL, "op", *shown}
     return spans.select(
         *(name for name in spans.columns if name not in replaced),
         pl.coalesce(operation, "op").alias("op"),
-        *(
-            pl.coalesce(column, column.name) if column.name in _ADDED_TO and column.name in spans.columns else column
-            for column in spread
-        ),
+        *(shown[column.name].alias(column.name) for column in COLUMNS),
     )
+
+
+def _spread(columns: list[pl.Series], rows: Rows, height: int) -> dict[str, pl.Expr]:
+    """Columns about some rows of a batch of that height, as columns of the batch."""
+    places = np.full(height, NOWHERE)
+    places[rows] = np.arange(len(rows))
+    index = pl.lit(rows_or_null(places))
+    return {column.name: pl.lit(column).gather(index) for column in columns}
 
 
 def show_nothing(spans: pl.DataFrame) -> pl.DataFrame:
@@ -106,48 +127,35 @@ def _as_said(spans: pl.DataFrame, column: Column) -> pl.Series:
     return absent(column.name, column.dtype, spans.height)
 
 
-def _columns(told: Described, bill: Bill) -> pl.DataFrame:
-    """COLUMNS, one row a told span."""
-    records = told.records
-    is_billed = np.zeros(len(told.rows), np.bool_)
-    is_billed[told.counted] = bill.is_billed
-    place = np.full(len(told.rows), NOWHERE)
-    place[told.counted] = np.arange(len(told.counted))
-    owners = gather(bill.owners, place)
+def _texts(told: Described, bill: Bill) -> list[pl.Series]:
+    """What spans are, one row a told span."""
+    return [
+        told.texts("operation").alias("gen_ai.operation.name"),
+        told.texts("provider").alias("gen_ai.provider.name"),
+        told.texts("request_model").alias("gen_ai.request.model"),
+        told.texts("response_model").alias("gen_ai.response.model"),
+        words("gen_ai.operation.type", OPERATION_TYPES, _types(told, bill)),
+        words(STATUS, STATUSES, statuses(told, bill)),
+    ]
 
-    def count(name: str, field: str) -> pl.Series:
-        return integers(name, records[field].to_numpy(), is_billed)
 
-    def usd(name: str, field: str) -> pl.Series:
-        return floats(name, records[field].to_numpy(), is_billed)
+def _numbers(told: Described, bill: Bill, height: int) -> Iterator[pl.Series]:
+    """Counts and costs of billed spans, as columns of the batch."""
+    rows, places = bill.rows[bill.is_billed], told.counted[bill.is_billed]
+    for name, field in _COUNTS.items():
+        yield integers(name, height, rows, told.numbers(field)[places])
+    for name, field in _COSTS.items():
+        yield floats(name, height, rows, told.numbers(field)[places])
 
-    return pl.DataFrame(
-        [
-            records["operation"].alias("gen_ai.operation.name"),
-            words("gen_ai.operation.type", OPERATION_TYPES, _types(told, bill)),
-            records["provider"].alias("gen_ai.provider.name"),
-            records["request_model"].alias("gen_ai.request.model"),
-            records["response_model"].alias("gen_ai.response.model"),
-            count("gen_ai.usage.input_tokens", "input"),
-            count("gen_ai.usage.output_tokens", "output"),
-            count("gen_ai.usage.cache_read.input_tokens", "cache_read"),
-            count("gen_ai.usage.cache_creation.input_tokens", "cache_write"),
-            count("gen_ai.usage.reasoning.output_tokens", "reasoning"),
-            count("gen_ai.usage.total_tokens", "total"),
-            usd("gen_ai.cost.input_tokens", "cost_input"),
-            usd("gen_ai.cost.output_tokens", "cost_output"),
-            usd("gen_ai.cost.total_tokens", "cost"),
-            usd(COST, "cost"),
-            words(STATUS, STATUSES, statuses(told, bill)),
-            owners["user"].alias("user.id"),
-            owners["conversation"].alias("gen_ai.conversation.id"),
-            owners["project"].alias(PROJECT),
-        ]
-    )
+
+def _owners(bill: Bill) -> list[pl.Series]:
+    """Whom calls belong to, one row a counted call."""
+    names = {"user": "user.id", "conversation": "gen_ai.conversation.id", "project": PROJECT}
+    return [bill.owners[owner].alias(name) for owner, name in names.items()]
 
 
 def _types(told: Described, bill: Bill) -> Rows:
-    places = told.records["operation_type"].to_numpy().astype(np.intp)
+    places = told.numbers("operation_type").astype(np.intp)
     places[told.counted[~bill.is_billed]] = _OTHER_TYPE
     places[places == _NO_TYPE] = NOWHERE
     return places
