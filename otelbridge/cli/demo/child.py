@@ -91,7 +91,7 @@ class Child:
 
     def trouble(self, what: str) -> str:
         """A message with the end of the daemon's log."""
-        return "\n  ".join((f"{what}; its log ends with:", *self.log_lines()[-SHOWN_LOG_LINES:]))
+        return "\n  ".join((f"{what}; the daemon's log ends with:", *self.log_lines()[-SHOWN_LOG_LINES:]))
 
 
 def addresses(log_lines: list[str]) -> Addresses | None:

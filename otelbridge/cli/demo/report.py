@@ -53,27 +53,28 @@ def report(shown: Shown, *, kept_folder: bool) -> list[str]:
     return lines
 
 
-def missing(shown: Shown) -> list[str]:
-    """What the application does and the report lacks; empty when all is well."""
+def broken_promises(shown: Shown) -> list[str]:
+    """What is not as the application made it; empty when all is well."""
     stored, balance = shown.stored, shown.balance
     counted = [(call.model, call.input_tokens, call.output_tokens) for call in stored.calls]
     billed = [(call.model, call.input_tokens, call.output_tokens) for call in shown.bill]
-    held = {
-        f"{shown.sent - balance.received} of {shown.sent} spans were not received": balance.received == shown.sent,
+    findings, slow_queries, errors = stored.findings, stored.slow_queries, stored.errors
+    promises = {
+        f"{balance.received} of {shown.sent} spans were received": balance.received == shown.sent,
         "received is not kept + dropped + held": balance.is_even,
         f"{balance.held} spans are undecided": balance.held == 0,
         f"{balance.waiting} kept spans are not delivered": balance.waiting == 0,
-        "the N+1 of GET /conversations": any(
-            "/conversations" in str(finding.context.get("route")) for finding in stored.findings
+        "nothing was sampled out": "sampled_out" in balance.dropped,
+        "the N+1 of GET /conversations was not found": any(
+            "/conversations" in str(finding.context.get("route")) for finding in findings
         ),
-        "the slow query of GET /search": any("/search" in where for where, _ in stored.slow_queries),
-        "the exception of POST /ratings": any("/ratings" in error.transaction for error in stored.errors),
-        "the tokens that the provider billed, call by call": sorted(counted) == sorted(billed),
-        "a cost of each model call": all(call.cost_usd for call in stored.calls),
-        "the user of each model call": all(call.user for call in stored.calls),
-        "uninteresting requests that are sampled out": "sampled_out" in balance.dropped,
+        "the slow query of GET /search was not found": any("/search" in where for where, _ in slow_queries),
+        "the exception of POST /ratings was not found": any("/ratings" in error.transaction for error in errors),
+        "the tokens are not those that the provider billed": sorted(counted) == sorted(billed),
+        "a model call has no cost": bool(stored.calls) and all(call.cost_usd for call in stored.calls),
+        "a model call has no user": bool(stored.calls) and all(call.user for call in stored.calls),
     }
-    return [what for what, is_so in held.items() if not is_so]
+    return [what for what, is_kept in promises.items() if not is_kept]
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]], align: str) -> list[str]:

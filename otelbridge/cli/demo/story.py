@@ -12,7 +12,7 @@ from otelbridge.cli.demo import child, provider
 from otelbridge.cli.demo.application import MODELS, Chatbot, InvalidRatingError, chatbot
 from otelbridge.cli.demo.database import filled_engine
 from otelbridge.cli.demo.outcome import Balance, read_balance, read_stored
-from otelbridge.cli.demo.report import Shown, missing, report
+from otelbridge.cli.demo.report import Shown, broken_promises, report
 from otelbridge.cli.demo.telemetry import Telemetry, exporting
 from otelbridge.core.errors import CannotStart
 from otelbridge.exporters.local_store import envelopes
@@ -58,10 +58,10 @@ def _tell(folder: Path, *, keep: bool) -> int:
         stored = read_stored(envelopes(str(daemon.data / PIPELINE)))
     shown = Shown(sent, balance, stored, bill, time.monotonic() - began)
     _say("\n" + "\n".join(report(shown, kept_folder=keep)))
-    lacking = missing(shown)
-    for what in lacking:
-        _say(f"MISSING: {what}")
-    return FAILED if lacking else OK
+    broken = broken_promises(shown)
+    if broken:
+        _say("\n" + daemon.trouble("The demo failed: " + "; ".join(broken)))
+    return FAILED if broken else OK
 
 
 def _drive(application: Chatbot) -> None:
