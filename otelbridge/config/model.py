@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Annotated, Any, Literal, Protocol, runtime_checkable
 
-from pydantic import Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr
 
 from otelbridge.core.component import ComponentConfig, ComponentSpec, Kind
 from otelbridge.core.schema import Column
@@ -21,6 +21,19 @@ SECTIONS: Mapping[str, Kind] = {
     "exporters": Kind.EXPORTER,
 }
 SECTION_OF: Mapping[Kind, str] = {kind: section for section, kind in SECTIONS.items()}
+
+
+def _host_and_port(text: str) -> str:
+    host, _, port = text.rpartition(":")
+    if text and not (host and port.isascii() and port.isdigit() and int(port) <= 65535):
+        raise ValueError("write host:port, for example 127.0.0.1:8888 or 0.0.0.0:8888")
+    return text
+
+
+def _web_address(text: str) -> str:
+    if text and not text.startswith(("http://", "https://")):
+        raise ValueError("write a URL, for example http://127.0.0.1:4318/v1/traces")
+    return text
 
 
 class PipelineConfig(ComponentConfig):
@@ -82,14 +95,14 @@ class LogsConfig(ComponentConfig):
 class MetricsConfig(ComponentConfig):
     """The daemon's own metrics and health."""
 
-    endpoint: str = Field(default="127.0.0.1:8888", pattern=r"^(\S+:\d{1,5})?$")
+    endpoint: Annotated[str, AfterValidator(_host_and_port)] = "127.0.0.1:8888"
     """host:port that serves `/metrics` for Prometheus, `/healthz` and `/readyz`; "" switches them off."""
 
 
 class TracesConfig(ComponentConfig):
     """The daemon's own traces."""
 
-    endpoint: str = Field(default="", pattern=r"^(https?://\S+)?$")
+    endpoint: Annotated[str, AfterValidator(_web_address)] = ""
     """OTLP/HTTP endpoint to send the daemon's own spans to, e.g. `http://127.0.0.1:4318/v1/traces`; "" sends none."""
 
     headers: dict[str, SecretStr] = Field(default_factory=dict)

@@ -73,7 +73,8 @@ class Problem:
         """Place, path and message on one line."""
         at = self.excerpt
         place = f"{at.source}:{at.line}:{at.column}" if at.line else at.source
-        return ": ".join(part for part in (place, self.path, self.message) if part)
+        path = "" if place == f"--set {self.path}" else self.path  # which says it already
+        return ": ".join(part for part in (place, path, self.message) if part)
 
     def __str__(self) -> str:
         """As a compiler says it: the head, then the line with the offending part underlined."""

@@ -191,7 +191,7 @@ def test_all_mistakes_are_told_at_once_in_the_order_of_the_files(tmp_path: Path)
     )
 
     assert said == (
-        "--set processors.sample.rule: processors.sample.rule: unknown setting; did you mean `rules`?\n"
+        "--set processors.sample.rule: unknown setting; did you mean `rules`?\n"
         "2.yaml:2:19: processors.mark.slow_ms: expected a number, got x\n"
         "  2 |   mark: {slow_ms: x}\n"
         "    |                   ^\n"
@@ -259,7 +259,7 @@ def test_all_mistakes_are_told_at_once_in_the_order_of_the_files(tmp_path: Path)
         ("service: {pipelines: {traces: {exporters: }}}", "service.pipelines.traces.exporters: required, but not set"),
         (
             "service: {telemetry: {metrics: {endpoint: here}}}",
-            "service.telemetry.metrics.endpoint: does not have the form `^(\\S+:\\d{1,5})?$`, got here",
+            "service.telemetry.metrics.endpoint: write host:port, for example 127.0.0.1:8888 or 0.0.0.0:8888",
         ),
         ("5", "a configuration is made of sections: `receivers:`, `service:` ..."),
         ("[a]", "a configuration is made of sections: `receivers:`, `service:` ..."),

@@ -8,7 +8,8 @@ def test_the_offending_part_is_underlined() -> None:
 
 
 def test_a_problem_without_a_line_is_one_line() -> None:
-    assert str(Problem("a", "is wrong", Excerpt("--set a"))) == "--set a: a: is wrong"
+    assert str(Problem("a", "is wrong", Excerpt("--set a"))) == "--set a: is wrong"
+    assert str(Problem("a.b", "is wrong", Excerpt("--set a"))) == "--set a: a.b: is wrong"
     assert str(Problem("", "is wrong", Excerpt("f.yaml"))) == "f.yaml: is wrong"
 
 
