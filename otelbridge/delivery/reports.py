@@ -34,7 +34,8 @@ class DropReports:
         self._due_at = now + REPORT_SECONDS
         dropped, self._dropped = self._dropped, {}
         for (exporter, destination), counts in dropped.items():
-            parcel = self._exporters[exporter].client_report(destination, counts, now)
+            known = self._exporters.get(exporter)
+            parcel = known.client_report(destination, counts, now) if known else None
             if parcel is not None:
                 yield exporter, parcel
 

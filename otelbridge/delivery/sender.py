@@ -18,17 +18,14 @@ from otelbridge.core.errors import RateLimited, Rejected, RetryLater
 from otelbridge.core.outcomes import DropReason
 from otelbridge.delivery.lane import Lane
 from otelbridge.delivery.outbox import EXPORTED, Entry, LaneKey, Outbox, Waiting
-from otelbridge.delivery.rate_limits import RateLimits
 from otelbridge.delivery.reports import DropReports
+from otelbridge.delivery.schedule import Schedule
+from otelbridge.delivery.settlement import Settlement
 
-WORKERS = 4  # a destination that answers in 50 ms then takes 80 parcels a second
-BATCH_PARCELS = 16  # given to a worker at a time: waking threads for each parcel costs as much as sending it
-FETCHED_PARCELS = 200  # of one lane in memory
-FETCHED_BYTES = 8 * 2**20
-SETTLE_PARCELS = 100  # outcomes written in one transaction, or
-SETTLE_SECONDS = 0.2  # those of this time
+WORKERS = 8  # a destination that answers in 50 ms then takes 120 parcels a second
+WORKERS_PER_DESTINATION = 6  # one that hangs leaves two for the others
 LONGEST_SLEEP_SECONDS = 30.0  # what is too old must be dropped now and then
-URGENT = frozenset({"error", "default"})  # categories that do not wait behind a backlog of transactions
+RETRY_SECONDS = 1.0  # when the outbox cannot be read or written
 
 
 @dataclass(slots=True)
@@ -61,11 +58,12 @@ class Sender:
     """Sends what is in one outbox. Constructing it starts nothing.
 
     Args:
-        outbox: what to send.
+        outbox: what to send; parcels of exporters that are not configured any more wait there until they are too old.
         exporters: by component id.
         clock: seconds since the epoch.
         jitter: for the spread of pauses.
-        on_trouble: told of failed attempts and rejected parcels: exporter and reason.
+        on_trouble: told of failed attempts and rejected parcels: exporter (or "outbox") and reason.
+        on_death: told, from its thread, what ended the coordinator although it should never end.
     """
 
     def __init__(
@@ -75,22 +73,25 @@ class Sender:
         clock: Callable[[], float],
         jitter: random.Random,
         on_trouble: Callable[[str, str], None] = lambda _exporter, _reason: None,
+        on_death: Callable[[BaseException], None] = lambda _error: None,
     ) -> None:
         self.counts = DeliveryCounts()
         self._outbox = outbox
         self._exporters = exporters
         self._clock = clock
-        self._random = jitter.random
         self._on_trouble = on_trouble
-        self._lanes: dict[LaneKey, Lane] = {}
-        self._limits = RateLimits()
+        self._on_death = on_death
+        self._jitter = jitter.random
+        self._schedule = Schedule(outbox.fetch, jitter.random, WORKERS_PER_DESTINATION)
+        self._settlement = Settlement(outbox.settle)
         self._reports = DropReports(exporters)
-        self._changed = threading.Condition()
+        self._unknown_exporters: set[str] = set()
+        lock = threading.Lock()
+        self._changed = threading.Condition(lock)  # for the coordinator
+        self._work_changed = threading.Condition(lock)  # for the workers
         self._work: deque[tuple[Lane, list[Waiting]]] = deque()
         self._answers: deque[_Answer] = deque()
         self._active = 0  # batches with workers, or on their way to one
-        self._outcomes: dict[str, list[Entry]] = {}
-        self._settle_at = 0.0
         self._is_woken = True
         self._deadline: float | None = None
         self._is_stopped = False
@@ -109,66 +110,83 @@ class Sender:
         """There are new parcels."""
         with self._changed:
             self._is_woken = True
-            self._changed.notify_all()
+            self._changed.notify()
 
     def drain(self, deadline: float) -> None:
         """Send what can be sent by the deadline, each lane until it fails; the rest stays for the next start."""
         with self._changed:
             self._deadline = deadline
             self._is_woken = True
-            self._changed.notify_all()
+            self._changed.notify()
         if self._threads:
             self._threads[0].join()
 
     # the coordinator
 
     def _coordinate(self) -> None:
-        forgiven = False
-        while True:
-            self._take_answers()
-            self._settle_when_due()
-            self._outbox_upkeep()
-            if self._deadline is not None:
-                if not forgiven:
-                    forgiven = True
-                    for lane in self._lanes.values():
-                        lane.forgive()
-                if self._clock() >= self._deadline:
-                    break
-            self._hand_out()
-            if self._deadline is not None and not self._active and not self._answers:
-                break
-            self._sleep()
-        self._settle()
-        with self._changed:
-            self._is_stopped = True
-            self._changed.notify_all()
+        try:
+            self._work_until_stopped()
+        except BaseException as error:
+            self._on_death(error)
+            raise
+        finally:
+            with self._work_changed:
+                self._is_stopped = True
+                self._work_changed.notify_all()
 
-    def _take_answers(self) -> None:
+    def _work_until_stopped(self) -> None:
+        is_draining = False
+        while True:
+            if self._deadline is not None and not is_draining:
+                is_draining = True
+                self._schedule.forgive()
+            now, rest_seconds = self._clock(), LONGEST_SLEEP_SECONDS
+            try:
+                self._step(now)
+            except RetryLater as error:
+                self._on_trouble("outbox", str(error))
+                rest_seconds = RETRY_SECONDS
+            if is_draining and self._is_drained():
+                break
+            self._sleep(now, rest_seconds)
+        self._settle(self._settlement.settle)
+
+    def _step(self, now: float) -> None:
+        self._take_answers(now)
+        self._settle(lambda: self._settlement.settle_when_due(now))
+        if self._is_woken:
+            self._is_woken = False
+            self._look_into_outbox(now)
+        if self._deadline is None or now < self._deadline:
+            self._hand_out(now)
+
+    def _is_drained(self) -> bool:
+        """Nothing more can be sent, or the time is over."""
+        assert self._deadline is not None
+        return self._clock() >= self._deadline or not (self._active or self._answers)
+
+    def _take_answers(self, now: float) -> None:
         while self._answers:
             answer = self._answers.popleft()
+            lane = answer.lane
             self._active -= 1
-            now = self._clock()
-            exporter, destination, _category = answer.lane.key
-            self._limits.update(destination, answer.limits, now)
+            self._schedule.finish(lane)
+            self._schedule.limit(lane, answer.limits, now)
             for item, outcome in answer.outcomes:
-                answer.lane.settled(item)
+                lane.settled(item)
                 self._note(outcome, item.entry, now)
             for item in reversed(answer.untried):
-                answer.lane.returned(item)
+                lane.returned(item)
             if answer.rejection:
-                self._on_trouble(exporter, answer.rejection)
-            if answer.failed is not None:
-                self._take_failure(answer.lane, answer.failed, answer.failure, now)
+                self._on_trouble(lane.key[0], answer.rejection)
+            if answer.failed is not None and answer.failure is not None:
+                self._take_failure(lane, answer.failed, answer.failure, now)
 
-    def _take_failure(self, lane: Lane, item: Waiting, failure: Exception | None, now: float) -> None:
-        exporter = lane.key[0]
-        if isinstance(failure, RateLimited):
-            lane.returned(item)
+    def _take_failure(self, lane: Lane, item: Waiting, failure: Exception, now: float) -> None:
+        if not self._schedule.fail(lane, item, failure, now):
             return
-        seconds = failure.seconds if isinstance(failure, RetryLater) else None
+        exporter = lane.key[0]
         reason = str(failure) if isinstance(failure, RetryLater) else repr(failure)
-        lane.failed(item, now, seconds)
         self.counts.failed_attempts[exporter] += 1
         self.counts.last_errors[exporter] = reason
         self._on_trouble(exporter, reason)
@@ -176,94 +194,76 @@ class Sender:
     def _note(self, outcome: str, entry: Entry, now: float) -> None:
         if not entry.number:
             return  # a report: it was never in the outbox
-        if not self._outcomes:
-            self._settle_at = now + SETTLE_SECONDS
-        self._outcomes.setdefault(outcome, []).append(entry)
+        self._settlement.add(outcome, entry, now)
         if outcome != EXPORTED:
             self._reports.add(outcome, entry)
 
-    def _settle_when_due(self) -> None:
-        waiting = sum(len(entries) for entries in self._outcomes.values())
-        if waiting >= SETTLE_PARCELS or (waiting and self._clock() >= self._settle_at):
-            self._settle()
-
-    def _settle(self) -> None:
-        if not self._outcomes:
-            return
+    def _settle(self, settle: Callable[[], None]) -> None:
         try:
-            self._outbox.settle(self._outcomes)
-        except RetryLater as error:  # tried again soon; a crash before that sends these parcels twice
+            settle()
+        except RetryLater as error:  # tried again soon; what was not settled at the end is delivered again
             self._on_trouble("outbox", str(error))
-            self._settle_at = self._clock() + 1.0
-        else:
-            self._outcomes = {}
 
-    def _outbox_upkeep(self) -> None:
-        if not self._is_woken:
-            return
-        self._is_woken = False
+    def _look_into_outbox(self, now: float) -> None:
         self._outbox.refresh()
-        known = {item.number for lane in self._lanes.values() for item in (*lane.fetched, *lane.in_flight.values())}
-        known.update(entry.number for entries in self._outcomes.values() for entry in entries)
-        for entry in self._outbox.expire(self._clock(), known):
-            self._reports.add(DropReason.EXPIRED, entry)
+        exempt = self._schedule.in_flight() | self._settlement.numbers()
+        while expired := self._outbox.expire(now, exempt):
+            self._schedule.forget(expired)
+            for entry in expired:
+                self._reports.add(DropReason.EXPIRED, entry)
+        self._outbox.tidy()
 
-    def _hand_out(self) -> None:
-        """Give workers what may be sent: errors and findings first."""
-        now = self._clock()
+    def _hand_out(self, now: float) -> None:
         for exporter, parcel in self._reports.due(now, at_once=self._deadline is not None):
-            lane = Lane((exporter, parcel.destination, parcel.category), self._random)
+            lane = Lane((exporter, parcel.destination, parcel.category), self._jitter)
             self._give(lane, [Waiting(0, exporter, parcel)])
-        for key in sorted(self._outbox.lanes, key=lambda key: (key[2] not in URGENT, key)):
-            lane = self._lanes.setdefault(key, Lane(key, self._random))
-            while self._active < WORKERS:
-                self._refill(lane)
-                batch = lane.take(now, self._limits.until(key[1], key[2]), BATCH_PARCELS)
-                if not batch:
-                    break
-                self._give(lane, batch)
+        waiting = self._waiting()
+        while self._active < WORKERS and not self._settlement.is_behind:
+            found = self._schedule.next_batch(waiting, now)
+            if found is None:
+                break
+            self._give(*found)
+
+    def _waiting(self) -> list[LaneKey]:
+        known = []
+        for key in self._outbox.lanes:
+            if key[0] in self._exporters:
+                known.append(key)
+            elif key[0] not in self._unknown_exporters:
+                self._unknown_exporters.add(key[0])
+                self._on_trouble(key[0], "parcels wait for this exporter, but it is not configured any more")
+        return known
 
     def _give(self, lane: Lane, batch: list[Waiting]) -> None:
         self._active += 1
-        with self._changed:
+        with self._work_changed:
             self._work.append((lane, batch))
-            self._changed.notify_all()
+            self._work_changed.notify()
 
-    def _refill(self, lane: Lane) -> None:
-        if not lane.fetched:
-            lane.fetched.extend(self._outbox.fetch(lane.key, lane.last_fetched, FETCHED_PARCELS, FETCHED_BYTES))
-            if lane.fetched:
-                lane.last_fetched = lane.fetched[-1].number
-
-    def _sleep(self) -> None:
-        now = self._clock()
-        moments = [now + LONGEST_SLEEP_SECONDS]
-        moments += [
-            max(lane.paused_until, self._limits.until(*lane.key[1:])) for lane in self._lanes.values() if lane.fetched
-        ]
-        if self._outcomes:
-            moments.append(self._settle_at)
+    def _sleep(self, now: float, longest_seconds: float) -> None:
+        """Sleep until something happens; `now` is when the step began: what fell due during it is not missed."""
+        moments = [now + longest_seconds, *self._schedule.pauses(self._waiting())]
+        moments += self._settlement.due() + self._reports.next_due()
         if self._deadline is not None:
             moments.append(self._deadline)
-        moments += self._reports.next_due()
-        wake_at = min((moment for moment in moments if moment > now), default=now)
+        timeout_seconds = min(moment for moment in moments if moment > now) - self._clock()
         with self._changed:
-            slept = self._changed.wait_for(lambda: self._is_woken or self._answers, wake_at - now)
-            self._is_woken = self._is_woken or not slept
+            happened = self._changed.wait_for(lambda: self._is_woken or self._answers, timeout_seconds)
+            self._is_woken = self._is_woken or not happened
 
     # the workers
 
     def _deliver_batches(self) -> None:
         while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._work or self._is_stopped)
+            with self._work_changed:
+                self._work_changed.wait_for(lambda: self._work or self._is_stopped)
                 if not self._work:
                     return
                 lane, batch = self._work.popleft()
             answer = self._deliver(lane, batch)
             with self._changed:
                 self._answers.append(answer)
-                self._changed.notify_all()
+                self._changed.notify()
 
     def _deliver(self, lane: Lane, batch: list[Waiting]) -> _Answer:
         answer = _Answer(lane)

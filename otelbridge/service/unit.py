@@ -70,6 +70,7 @@ class Unit:
             around.clock,
             random.Random(),  # noqa: S311 # spreads pauses
             around.on_delivery_trouble,
+            lambda error: around.on_thread_death(f"{plan.id} sender", error),
         )
         self.task = Task(self.pipeline, self._component_failed)
         handover = Handover(HANDOVER_BYTES)

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+import sqlite3
+import threading
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pytest
 
+from otelbridge.core.component import Parcel
 from otelbridge.core.errors import RateLimited, Rejected, RetryLater
-from otelbridge.delivery.sender import Sender
+from otelbridge.delivery.outbox import Entry, insert
+from otelbridge.delivery.schedule import BATCH_PARCELS
+from otelbridge.delivery.sender import WORKERS, Sender
+from otelbridge.delivery.settlement import BEHIND_PARCELS
 from tests.delivery.conftest import Box, ObedientExporter, parcel
 
 FAR = 1e12
@@ -29,19 +35,33 @@ class Sending:
     exporter: ObedientExporter = field(default_factory=ObedientExporter)
     clock: Clock = field(default_factory=Clock)
     troubles: list[str] = field(default_factory=list)
+    trouble_told: threading.Event = field(default_factory=threading.Event)
+    deaths: list[BaseException] = field(default_factory=list)
 
     def run(self, deadline: float = FAR) -> Sender:
         """Start, send all that can be sent, and stop."""
-        sender = Sender(
+        sender = self.start()
+        sender.drain(deadline)
+        return sender
+
+    def start(self) -> Sender:
+        sender = self.make()
+        sender.start()
+        return sender
+
+    def make(self) -> Sender:
+        return Sender(
             self.box.outbox,
             {"e": self.exporter},
             self.clock,
             random.Random(1),
-            lambda _id, why: self.troubles.append(why),
+            self.note_trouble,
+            self.deaths.append,
         )
-        sender.start()
-        sender.drain(deadline)
-        return sender
+
+    def note_trouble(self, _id: str, why: str) -> None:
+        self.troubles.append(why)
+        self.trouble_told.set()
 
 
 @pytest.fixture
@@ -135,11 +155,146 @@ def test_one_destination_being_away_does_not_stop_another(sending: Sending) -> N
 
 
 def test_after_the_deadline_nothing_more_is_sent(sending: Sending) -> None:
-    sending.box.put(*(parcel(i) for i in range(20)))
+    sending.box.put(*(parcel(i) for i in range(500)))
+    sending.clock.now = 10.0
 
-    sending.run(deadline=-1.0)
+    def pass_the_deadline(_parcel: Parcel) -> None:
+        sending.clock.now = 20.0
 
-    assert sending.box.outbox.parcels + len(sending.exporter.taken) >= 20
+    sending.exporter.always = pass_the_deadline
+    sender = sending.make()
+    sender.drain(deadline=15.0)
+    sender.start()
+    sender.drain(deadline=15.0)
+
+    assert 0 < len(sending.exporter.taken) <= WORKERS * BATCH_PARCELS
+    assert sending.box.outbox.parcels >= 500 - WORKERS * BATCH_PARCELS
+
+
+def test_a_destination_that_hangs_does_not_stop_another(sending: Sending) -> None:
+    sending.box.put(*(parcel(i, destination="hangs") for i in range(1000)))
+    sending.box.put(*(parcel(1000 + i, destination="here") for i in range(20)))
+    released, all_here = threading.Event(), threading.Event()
+
+    def hang(item: Parcel) -> Exception | None:
+        if item.destination == "here":
+            if len(sending.exporter.taken) == 19:
+                all_here.set()
+            return None
+        sending.exporter.lock.release()
+        released.wait(60)
+        sending.exporter.lock.acquire()
+        return RetryLater("timed out")
+
+    sending.exporter.always = hang
+    sender = sending.start()
+
+    assert all_here.wait(60)
+    released.set()
+    sender.drain(FAR)
+    assert len(sending.exporter.taken) == 20
+    assert sending.box.outbox.parcels == 1000
+
+
+def test_a_destination_that_comes_back_gets_everything(sending: Sending) -> None:
+    sending.box.put(*(parcel(i) for i in range(BATCH_PARCELS)))
+    taken = threading.Event()
+
+    def be_away_at_first(_parcel: Parcel) -> Exception | None:
+        if sending.clock.now < 50.0:
+            return RetryLater("connection refused")
+        if len(sending.exporter.taken) == BATCH_PARCELS - 1:
+            taken.set()
+        return None
+
+    sending.exporter.always = be_away_at_first
+    sender = sending.start()
+    assert sending.trouble_told.wait(60)
+
+    sending.clock.now = 50.0
+    sender.wake()
+
+    assert taken.wait(60)
+    sender.drain(FAR)
+    assert sorted(sending.exporter.taken) == sorted(f"id{i}" for i in range(BATCH_PARCELS))
+    assert sending.box.outbox.parcels == 0
+    assert sending.troubles == ["connection refused"]
+
+
+def test_a_new_parcel_is_sent_when_the_sender_is_woken(sending: Sending) -> None:
+    taken = threading.Event()
+
+    def note(_parcel: Parcel) -> None:
+        taken.set()
+
+    sending.exporter.always = note
+    sender = sending.start()
+
+    with sqlite3.connect(sending.box.path) as connection:
+        insert(connection, [parcel(1)], "e", 0.0)
+    connection.close()
+    sender.wake()
+
+    assert taken.wait(60)
+    sender.drain(FAR)
+
+
+def test_parcels_of_an_exporter_that_is_gone_wait_and_are_mentioned_once(sending: Sending) -> None:
+    sending.box.put(*(parcel(i) for i in range(3)), exporter="gone")
+    sending.box.put(parcel(10))
+
+    sending.run()
+
+    assert sending.exporter.taken == ["id10"]
+    assert sending.box.outbox.parcels == 3
+    assert sending.troubles == ["parcels wait for this exporter, but it is not configured any more"]
+
+
+def test_what_cannot_be_settled_now_is_settled_later_and_not_sent_again(
+    sending: Sending, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sending.box.put(*(parcel(i) for i in range(300)))
+    settle = sending.box.outbox.settle
+    failures = iter([RetryLater("outbox: database or disk is full")])
+
+    def fail_once(done: Mapping[str, Sequence[Entry]]) -> None:
+        for failure in failures:
+            raise failure
+        settle(done)
+
+    monkeypatch.setattr(sending.box.outbox, "settle", fail_once)
+
+    sending.run()
+
+    assert len(sending.exporter.taken) == len(set(sending.exporter.taken)) == 300
+    assert sending.box.outbox.parcels == 0
+    assert sending.troubles == ["outbox: database or disk is full"]
+
+
+def test_a_full_disk_bounds_what_would_be_sent_twice(sending: Sending, monkeypatch: pytest.MonkeyPatch) -> None:
+    sending.box.put(*(parcel(i) for i in range(3000)))
+
+    def fail(_done: object) -> None:
+        raise RetryLater("outbox: database or disk is full")
+
+    monkeypatch.setattr(sending.box.outbox, "settle", fail)
+
+    sending.run()
+
+    assert BEHIND_PARCELS <= len(sending.exporter.taken) < BEHIND_PARCELS + 2 * WORKERS * BATCH_PARCELS
+    assert sending.box.outbox.parcels == 3000
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # as intended: it is told, and ends
+def test_the_death_of_the_coordinator_is_told(sending: Sending, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(sending.box.outbox, "refresh", fail)
+
+    sending.run()
+
+    assert [type(error) for error in sending.deaths] == [ZeroDivisionError]
 
 
 def test_what_is_too_old_is_dropped_and_reported(sending: Sending) -> None:
