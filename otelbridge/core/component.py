@@ -194,13 +194,14 @@ class ReceiverCounts:
         accepted_spans: usable spans of durable requests.
         rejected_spans: unusable spans of durable requests; their clients were told.
         bytes: of durable requests, as protobuf, decompressed.
-        requests: by outcome: success, refused (the client was told why), failure (no answer reached it).
+        requests: by outcome: success, refused (the client was told why), failure (no answer reached it). What the
+            protocol's library refuses by itself, like too large gRPC messages, is counted nowhere.
     """
 
     accepted_spans: int = 0
     rejected_spans: int = 0
     bytes: int = 0
-    requests: dict[str, int] = field(default_factory=dict)
+    requests: dict[str, int] = field(default_factory=lambda: dict.fromkeys(("success", "refused", "failure"), 0))
 
 
 Submit = Callable[[bytes], Awaitable[Accepted]]

@@ -12,7 +12,8 @@ from otelbridge.exporters.sentry.exporter import SentryConfig
 
 def without_destination(plan: PipelinePlan) -> PipelinePlan:
     """The plan with the local store in the place of every `sentry` exporter that has no DSN."""
-    return replace(plan, exporters=tuple(_stored_locally(item) if _is_aimless(item) else item for item in plan.exporters))
+    exporters = (_stored_locally(item) if _is_aimless(item) else item for item in plan.exporters)
+    return replace(plan, exporters=tuple(exporters))
 
 
 def _is_aimless(item: Configured) -> bool:

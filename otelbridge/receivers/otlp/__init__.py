@@ -11,11 +11,18 @@ from typing import Any
 
 from pydantic import model_validator
 
-from otelbridge.core.component import BuildContext, ComponentConfig, ComponentSpec, Kind, Receiver, Submit
+from otelbridge.core.component import (
+    BuildContext,
+    ComponentConfig,
+    ComponentSpec,
+    Kind,
+    Receiver,
+    ReceiverCounts,
+    Submit,
+)
 from otelbridge.core.errors import CannotStart
 from otelbridge.receivers.otlp.grpc_server import GrpcServer, GrpcSettings
 from otelbridge.receivers.otlp.http_server import HttpServer, HttpSettings
-from otelbridge.receivers.otlp.intake import ReceiverCounts
 
 
 class Protocols(ComponentConfig):

@@ -12,13 +12,13 @@ from typing import Any, NoReturn
 import grpc
 from pydantic import Field
 
-from otelbridge.core.component import ComponentConfig, Submit
+from otelbridge.core.component import ComponentConfig, ReceiverCounts, Submit
 from otelbridge.core.errors import CannotStart, OtelbridgeError
 from otelbridge.receivers.otlp import answers
 from otelbridge.receivers.otlp.answers import NotOffered, Unauthenticated
-from otelbridge.receivers.otlp.intake import ANSWER_SECONDS, Intake, ReceiverCounts
-from otelbridge.receivers.otlp.listening import listen
-from otelbridge.receivers.otlp.settings import MEBIBYTE, Address, AuthSettings, Endpoint, TlsSettings
+from otelbridge.receivers.otlp.intake import ANSWER_SECONDS, Intake
+from otelbridge.receivers.otlp.settings import MEBIBYTE, AuthSettings, Endpoint, TlsSettings
+from otelbridge.telemetry.serving import Address, listen
 
 EXPORT_TRACES = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 OTHER_SIGNALS = {
@@ -132,7 +132,7 @@ class GrpcServer:
 
     def _open_port(self, server: grpc.aio.Server) -> int:
         # gRPC says in many lines that it failed, and not why.
-        probe = listen(self._address, f"{self._receiver}_grpc", f"{self._setting}.endpoint")
+        probe = listen(self._address, f"receiver {self._receiver}_grpc", f"{self._setting}.endpoint")
         probe.close()
         try:
             if self._settings.tls is None:

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import ssl
-from collections.abc import Iterator
 from functools import partial
-from socket import socket
 
 import uvicorn
 from pydantic import Field
 
-from otelbridge.core.component import ComponentConfig, Submit
+from otelbridge.core.component import ComponentConfig, ReceiverCounts, Submit
 from otelbridge.receivers.otlp.http_app import CorsSettings, TracesApp, with_cors
 from otelbridge.receivers.otlp.http_protocol import BoundedProtocol, Deadlines
-from otelbridge.receivers.otlp.intake import ANSWER_SECONDS, Intake, ReceiverCounts
-from otelbridge.receivers.otlp.listening import listen
-from otelbridge.receivers.otlp.settings import MEBIBYTE, Address, AuthSettings, Endpoint, TlsSettings
+from otelbridge.receivers.otlp.intake import ANSWER_SECONDS, Intake
+from otelbridge.receivers.otlp.settings import MEBIBYTE, AuthSettings, Endpoint, TlsSettings
+from otelbridge.telemetry.serving import Address, EmbeddedServer, listen
 
 
 class HttpSettings(ComponentConfig):
@@ -59,7 +56,7 @@ class HttpServer:
         self._receiver = receiver
         self._setting = f"receivers.{receiver}.protocols.http"
         self._address = Address.parse(settings.endpoint)
-        self._server: _EmbeddedServer | None = None
+        self._server: EmbeddedServer | None = None
         self._serving: asyncio.Task[None] | None = None
         self._intake: Intake | None = None
         self.counts = ReceiverCounts()
@@ -75,8 +72,8 @@ class HttpServer:
         if settings.tls is not None:
             settings.tls.check(f"{self._setting}.tls")
         self._intake = Intake(submit, "http", self._receiver, self.counts)
-        server = _EmbeddedServer(self._configuration(self._intake))
-        listener = listen(self._address, f"{self._receiver}_http", f"{self._setting}.endpoint")
+        server = EmbeddedServer(self._configuration(self._intake))
+        listener = listen(self._address, f"receiver {self._receiver}_http", f"{self._setting}.endpoint")
         self._address = self._address._replace(port=listener.getsockname()[1])
         self._server = server
         self._serving = asyncio.create_task(server.serve(sockets=[listener]), name=f"receiver {self._receiver} http")
@@ -115,21 +112,3 @@ class HttpServer:
             ssl_ca_certs=str(authority) if authority else None,
             ssl_cert_reqs=ssl.CERT_REQUIRED if authority else ssl.CERT_NONE,
         )
-
-
-class _EmbeddedServer(uvicorn.Server):
-    """uvicorn's server without its signal handlers, which says when it listens."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.listening = asyncio.Event()
-
-    async def startup(self, sockets: list[socket] | None = None) -> None:
-        """As uvicorn's; sets `listening`."""
-        await super().startup(sockets)
-        self.listening.set()
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave them to the daemon."""
-        yield

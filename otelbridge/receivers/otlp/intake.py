@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
 from enum import StrEnum
 from types import TracebackType
 
-from otelbridge.core.component import Accepted, Submit
+from otelbridge.core.component import Accepted, ReceiverCounts, Submit
 from otelbridge.core.errors import OtelbridgeError, RetryLater
 from otelbridge.telemetry.logging import logger
 
@@ -21,24 +20,6 @@ class Outcome(StrEnum):
     SUCCESS = "success"  # durable, and the client was told so
     REFUSED = "refused"  # the client was told why
     FAILURE = "failure"  # no answer reached the client: it left before, or the daemon has a defect
-
-
-@dataclass(slots=True)
-class ReceiverCounts:
-    """What came in over one transport since start.
-
-    Attributes:
-        accepted_spans: usable spans of durable requests.
-        rejected_spans: unusable spans of durable requests; their clients were told.
-        bytes: of durable requests, as protobuf, decompressed.
-        requests: by outcome. What the protocol's library refuses on its own is counted nowhere: gRPC messages above
-            the size limit, and bytes that are no HTTP.
-    """
-
-    accepted_spans: int = 0
-    rejected_spans: int = 0
-    bytes: int = 0
-    requests: dict[Outcome, int] = field(default_factory=lambda: dict.fromkeys(Outcome, 0))
 
 
 class Intake:

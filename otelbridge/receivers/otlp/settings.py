@@ -5,36 +5,15 @@ from __future__ import annotations
 import hmac
 import ssl
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 from pydantic import AfterValidator, Field, SecretStr
 
 from otelbridge.core.component import ComponentConfig
 from otelbridge.core.errors import CannotStart
+from otelbridge.telemetry.serving import Address
 
 MEBIBYTE = 1024 * 1024
-
-
-class Address(NamedTuple):
-    """Where to listen."""
-
-    host: str
-    port: int
-
-    @classmethod
-    def parse(cls, text: str) -> Address:
-        """`host:port`, with an IPv6 host in brackets; raises ValueError."""
-        host, colon, port = text.rpartition(":")
-        if host.startswith("[") and host.endswith("]"):
-            host = host[1:-1]
-        elif ":" in host:
-            raise ValueError("write an IPv6 address in brackets: [::1]:4317")
-        if not colon or not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
-            raise ValueError("write host:port, for example 127.0.0.1:4317 or 0.0.0.0:4317")
-        return cls(host, int(port))
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
 def _is_address(text: str) -> str:
