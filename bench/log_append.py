@@ -1,6 +1,6 @@
 """What appending to the log costs: CPU and wall microseconds a record, and bytes of disk for a byte of payload.
 
-    .venv/bin/python bench/log_append.py [FOLDER]
+    python -m bench.log_append [FOLDER]
 
 The segments are trimmed as they would be in the daemon, so the numbers hold for as long as one likes.
 """
@@ -12,8 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
-import payloads
-
+from bench import payloads
 from otelbridge.log.contract import Log
 from otelbridge.log.memory import MemoryLog
 from otelbridge.log.sqlite import SqliteLog
