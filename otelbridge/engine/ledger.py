@@ -17,6 +17,27 @@ import msgspec
 from otelbridge.core.outcomes import DropReason
 
 
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """A ledger between two batches, and what the trace buffer held then: `received == kept + dropped + held`.
+
+    A ledger that is read while a batch is on its way shows spans that have left the buffer and are nowhere yet.
+    """
+
+    received: int = 0
+    kept: int = 0
+    dropped: Mapping[str, int] = field(default_factory=dict)
+    held: int = 0
+    findings: Mapping[str, int] = field(default_factory=dict)
+    traces: Mapping[str, int] = field(default_factory=dict)
+    late: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def unaccounted(self) -> int:
+        """What is missing for the balance to hold: 0, or there is a defect."""
+        return self.received - self.kept - sum(self.dropped.values()) - self.held
+
+
 @dataclass(slots=True)
 class Ledger:
     """Counts of spans since the data folder was created.
@@ -53,6 +74,12 @@ class Ledger:
     def held(self) -> int:
         """Spans that must lie in the trace buffer for the balance to hold."""
         return self.received - self.kept - sum(self.dropped.values())
+
+    def balance(self, held: int) -> Balance:
+        """The counts at this moment, for readers in other threads."""
+        return Balance(
+            self.received, self.kept, dict(self.dropped), held, dict(self.findings), dict(self.traces), dict(self.late)
+        )
 
     def snapshot(self) -> bytes:
         """All counts."""

@@ -20,7 +20,7 @@ from otelbridge.core.findings import Finding
 from otelbridge.core.outcomes import DropReason
 from otelbridge.engine.decisions import Decision
 from otelbridge.engine.group_by_trace import TICKS_PER_SECOND
-from otelbridge.engine.ledger import Ledger
+from otelbridge.engine.ledger import Balance, Ledger
 from otelbridge.engine.pipeline import Pipeline
 from otelbridge.otlp.decode import DecodedSpans
 from otelbridge.semconv.derived import with_derived
@@ -89,6 +89,8 @@ class Task:
         self._on_error = on_error
         self._parcels: dict[str, list[Parcel]] = {exporter: [] for exporter in pipeline.exporters}
         self.pending_bytes = 0
+        self.balance = Balance()
+        """The ledger as of the last moment when no batch was on its way; for readers in other threads."""
         self.has_news = False
         """Something was fed or decided since the last progress; without, another checkpoint says nothing new."""
 
@@ -99,11 +101,13 @@ class Task:
         for tick, batch, last in self._ticks(decoded, stamps):
             if tick > self._open_tick:
                 self._close(tick - 1)
+                self._publish()
                 yield
             self._open_tick = max(tick, self._open_tick)
             self.has_news = True
             self._take(batch)
             self.position = last
+            self._publish()
 
     def advance(self, now: float) -> bool:
         """Close every tick that ends at or before `now`; only when everything appended before `now` has been fed."""
@@ -111,6 +115,7 @@ class Task:
         if tick <= self._tick:
             return False
         self._close(tick)
+        self._publish()
         return True
 
     def drain(self) -> None:
@@ -118,6 +123,7 @@ class Task:
         self._close(self._open_tick)
         for batch in self.pipeline.grouping.drain(self._tick):
             self._decide(batch)
+        self._publish()
 
     def progress(self) -> Progress:
         """What must become durable together; resets what is only handed over once (decisions, parcels)."""
@@ -172,6 +178,10 @@ class Task:
         lost = self.ledger.held() - self.pipeline.grouping.held_spans
         if lost > 0:
             self.ledger.drop({DropReason.LOST: lost})
+        self._publish()
+
+    def _publish(self) -> None:
+        self.balance = self.ledger.balance(self.pipeline.grouping.held_spans)
 
     # the stages
 

@@ -27,7 +27,13 @@ class Observed:
 
 
 def observe(metrics: Metrics, observed: Observed) -> None:
-    """Connect every declared metric."""
+    """Connect every declared metric. What is read in one scrape is of one moment."""
+
+    def freeze() -> None:
+        for unit in observed.units:
+            unit.freeze_balance()
+
+    metrics.before_reading(freeze)
     for name, of_unit in OF_UNITS.items():
         metrics.observe(name, partial(_over_units, observed.units, of_unit))
     for name, of_receivers in OF_RECEIVERS.items():
@@ -96,25 +102,23 @@ OF_UNITS: Mapping[str, Callable[[Unit], Readings]] = {
     "otelcol_exporter_queue_size": lambda unit: _one(unit.outbox.parcels),
     "otelcol_exporter_queue_size_bytes": lambda unit: _one(unit.outbox.used_bytes),
     "otelcol_exporter_queue_capacity_bytes": lambda unit: _one(unit.outbox.capacity_bytes),
-    "otelbridge_spans_received": lambda unit: _one(unit.task.ledger.received),
-    "otelbridge_spans_kept": lambda unit: _one(unit.task.ledger.kept),
-    "otelbridge_spans_dropped": lambda unit: _by("reason", unit.task.ledger.dropped),
-    "otelbridge_spans_held": lambda unit: _one(unit.pipeline.grouping.held_spans),
+    "otelbridge_spans_received": lambda unit: _one(unit.balance.received),
+    "otelbridge_spans_kept": lambda unit: _one(unit.balance.kept),
+    "otelbridge_spans_dropped": lambda unit: _by("reason", unit.balance.dropped),
+    "otelbridge_spans_held": lambda unit: _one(unit.balance.held),
     "otelbridge_spans_outbox": lambda unit: [
         (float(unit.outbox.spans(exporter)), {"exporter": exporter}) for exporter in unit.pipeline.exporters
     ],
-    "otelbridge_spans_unaccounted": lambda unit: _one(
-        unit.task.ledger.held() - unit.pipeline.grouping.held_spans if unit.runner.health.resumed else 0
-    ),
+    "otelbridge_spans_unaccounted": lambda unit: _one(unit.balance.unaccounted),
     "otelbridge_buffer_traces": lambda unit: _one(unit.pipeline.grouping.held_traces),
     "otelbridge_buffer_bytes": lambda unit: _one(unit.pipeline.grouping.held_bytes),
     "otelbridge_traces_decided": lambda unit: _by("trigger", unit.pipeline.grouping.decided),
-    "otelbridge_traces": lambda unit: _by("outcome", unit.task.ledger.traces),
-    "otelbridge_late_spans": lambda unit: _by("outcome", unit.task.ledger.late),
+    "otelbridge_traces": lambda unit: _by("outcome", unit.balance.traces),
+    "otelbridge_late_spans": lambda unit: _by("outcome", unit.balance.late),
     "otelbridge_sampling_traces": _sampled_traces,
     "otelbridge_component_events": _component_events,
     "otelbridge_component_errors": lambda unit: _by("component", unit.component_errors),
-    "otelbridge_findings": lambda unit: _by("kind", unit.task.ledger.findings),
+    "otelbridge_findings": lambda unit: _by("kind", unit.balance.findings),
     "otelbridge_log_bytes": lambda unit: _one(unit.log.used_bytes),
     "otelbridge_log_capacity_bytes": lambda unit: _one(unit.log.capacity_bytes),
     "otelbridge_log_records": lambda unit: _one(max(0, unit.log.last_sequence - unit.runner.health.position)),

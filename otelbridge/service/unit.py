@@ -73,6 +73,7 @@ class Unit:
             lambda error: around.on_thread_death(f"{plan.id} sender", error),
         )
         self.task = Task(self.pipeline, self._component_failed)
+        self.balance = self.task.balance
         handover = Handover(HANDOVER_BYTES)
         self.appender = Appender(self.log, handover, around.clock)
         self.runner = Runner(
@@ -92,6 +93,10 @@ class Unit:
             self._thread("appender", self.appender.run),
             self._thread("runner", lambda: self.runner.run(self._saved)),
         ]
+
+    def freeze_balance(self) -> None:
+        """Let `balance` be that of this moment until the next call."""
+        self.balance = self.task.balance
 
     def start(self) -> None:
         """Start the threads: the runner resumes where the last checkpoint was."""

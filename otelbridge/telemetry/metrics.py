@@ -80,6 +80,7 @@ class Metrics:
         self._reader = PrometheusMetricReader(scope_info_enabled=False, registry=self._registry)
         self._provider = MeterProvider([self._reader], Resource.create(dict(resource)), shutdown_on_exit=False)
         self._meter = self._provider.get_meter("otelbridge")
+        self._prepare: Callable[[], object] = lambda: None
 
     def observe(self, name: str, read: Callable[[], Iterable[Reading]]) -> None:
         """Say where a declared metric's values come from."""
@@ -93,8 +94,13 @@ class Metrics:
         )
         create(name, [callback], unit=metric.unit, description=metric.meaning)
 
+    def before_reading(self, prepare: Callable[[], object]) -> None:
+        """Call this before each exposition."""
+        self._prepare = prepare
+
     def exposition(self) -> bytes:
         """All values, in the Prometheus text format."""
+        self._prepare()
         return generate_latest(self._registry)
 
     def close(self) -> None:
