@@ -162,7 +162,7 @@ class CallReader:
         fields = {
             **identified.names,
             "operation_type": identified.operation_type,
-            "response_id": to_arrow(_response_ids(candidates)),
+            "response_id": _response_ids(candidates).to_arrow(),  # not as a view, which pyarrow cannot filter
             "input": counts.input,
             "output": counts.output,
             "cache_read": counts.cache_read,
