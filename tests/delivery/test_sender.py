@@ -285,6 +285,27 @@ def test_a_full_disk_bounds_what_would_be_sent_twice(sending: Sending, monkeypat
     assert sending.box.outbox.parcels == 3000
 
 
+def test_an_outbox_that_cannot_be_read_now_is_read_later(sending: Sending, monkeypatch: pytest.MonkeyPatch) -> None:
+    sending.box.put(parcel(1))
+    refresh = sending.box.outbox.refresh
+    failures = iter([RetryLater("outbox: disk I/O error")])
+
+    def fail_once() -> None:
+        for failure in failures:
+            raise failure
+        refresh()
+
+    monkeypatch.setattr(sending.box.outbox, "refresh", fail_once)
+    sender = sending.start()
+    assert sending.trouble_told.wait(60)
+
+    sender.wake()
+    sender.drain(FAR)
+
+    assert sending.exporter.taken == ["id1"]
+    assert sending.troubles == ["outbox: disk I/O error"]
+
+
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # as intended: it is told, and ends
 def test_the_death_of_the_coordinator_is_told(sending: Sending, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail() -> None:

@@ -396,6 +396,33 @@ def test_a_deleted_folder_is_answered_with_retry_later_until_it_is_back(open_log
     assert [segment.first for segment in find_segments(directory)] == [4]
 
 
+def test_a_disk_that_cannot_be_read_now_is_read_later(
+    open_log: OpenLog, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = fill(open_log(), 60)
+    log = open_log()
+
+    def run_out_of_files(_path: Path) -> sqlite3.Connection:
+        raise OSError(24, "Too many open files")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("otelbridge.log.segment_reader.connect_to_read", run_out_of_files)
+        with pytest.raises(RetryLater, match="Too many open files"):
+            log.read(0, MIB)
+    assert read_all(log) == written
+    assert not list(directory.glob("*.unreadable"))
+
+
+def test_a_segment_that_the_reader_has_open_can_be_trimmed(open_log: OpenLog, directory: Path) -> None:
+    written = fill(open_log(), 60)
+    log = open_log()
+    oldest = segment_files(directory)[0]
+    assert log.read(0, 1) == written[:1]
+    log.trim(50)
+    assert not oldest.exists()
+    assert read_all(log, 49) == written[49:]
+
+
 # who may open it
 
 
