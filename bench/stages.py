@@ -28,7 +28,9 @@ from otelbridge.delivery.outbox import OUTBOX_SCHEMA, insert
 from otelbridge.engine import task as engine_task
 from otelbridge.engine.checkpoint import CheckpointStore
 from otelbridge.engine.pipeline import Pipeline, build
-from otelbridge.engine.task import Stamp, Task
+from otelbridge.engine.progress import Stamp
+from otelbridge.engine.runner import CHECKPOINT_SECONDS
+from otelbridge.engine.task import Task
 from otelbridge.log.sqlite import SqliteLog
 from otelbridge.otlp.decode import decode
 from otelbridge.service.memory import keep_memory
@@ -46,6 +48,7 @@ REQUESTS_PER_GROUP = 16  # what comes together under load: 8192 spans
 SPANS_PER_SECOND = 100_000  # simulated
 CAPACITY_BYTES = 2**31
 START = 1_790_000_000.0
+WARM_UP_SECONDS = 5.0  # until traces leave as fast as they come
 
 
 class Line:
@@ -63,21 +66,24 @@ class Line:
         self.spans = self.delivered_spans = self.parcels = 0
         self._saved_at = START
 
-    def take(self, bodies: list[bytes], spans: int) -> None:
-        """One group of requests through everything."""
+    def take(self, bodies: list[bytes], spans: int) -> bool:
+        """One group of requests through everything; returns whether all that was kept so far is delivered."""
         self.now += spans / SPANS_PER_SECOND
         self.spans += spans
         with self.watch.stage("log"):
             records = self._log.append(bodies, self.now)
         with self.watch.stage("decode and columns/decode"):
             decoded = decode(bodies)
+        stamps = [Stamp(record.sequence, record.time) for record in records]
+        saved = False
         with self.watch.stage("engine, the rest"):
-            for _boundary in self.task.feed(decoded, [Stamp(record.sequence, record.time) for record in records]):
-                self._checkpoint()
+            for _boundary in self.task.feed(decoded, stamps):
+                saved = self._checkpoint_when_due()
+        return saved
 
-    def _checkpoint(self) -> None:
-        if self.now - self._saved_at < 1.0:
-            return
+    def _checkpoint_when_due(self) -> bool:
+        if self.now - self._saved_at < CHECKPOINT_SECONDS:
+            return False
         self._saved_at = self.now
         with self.watch.stage("survivors/checkpoint and outbox"):
             progress = self.task.progress()
@@ -86,6 +92,7 @@ class Line:
             self._log.trim(progress.low_record)
         for exporter_id, parcels in progress.parcels.items():
             self._deliver(exporter_id, parcels)
+        return True
 
     def _deliver(self, exporter_id: str, parcels: Sequence[Parcel]) -> None:
         exporter = self.pipeline.exporters[exporter_id]
@@ -150,14 +157,14 @@ def run(configuration: Configuration, spans: int, folder: Path, profile: cProfil
     """Warm up, then take that many spans; what the stopwatch shows is of the latter."""
     source = groups(batches(4 * REQUESTS_PER_GROUP, now_ns=int(START * 1e9)), random.Random(1))
     line = Line(configuration, folder)
-    while line.now < START + 5.0:  # until traces leave as fast as they come
-        line.take(*next(source))
+    while not line.take(*next(source)) or line.now < START + WARM_UP_SECONDS:
+        pass
     line.watch.seconds.clear()
     line.spans = line.delivered_spans = line.parcels = 0
     if profile:
         profile.enable()
-    while line.spans < spans:
-        line.take(*next(source))
+    while not line.take(*next(source)) or line.spans < spans:
+        pass
     if profile:
         profile.disable()
     return line

@@ -18,7 +18,8 @@ from bench.collectors import load_configuration
 from bench.payloads import batches
 from bench.stages import REQUESTS_PER_GROUP, START, groups
 from otelbridge.engine.pipeline import Pipeline, build
-from otelbridge.engine.task import Stamp, Task
+from otelbridge.engine.progress import Stamp
+from otelbridge.engine.task import Task
 from otelbridge.otlp.decode import decode
 from otelbridge.service.memory import keep_memory
 

@@ -14,7 +14,8 @@ from otelbridge.config.files import READY_MADE, ready_made
 from otelbridge.config.load import load
 from otelbridge.config.model import Configuration
 from otelbridge.engine.pipeline import build
-from otelbridge.engine.task import Stamp, Task
+from otelbridge.engine.progress import Stamp
+from otelbridge.engine.task import Task
 from otelbridge.otlp.decode import decode
 from tests.support import recordings
 

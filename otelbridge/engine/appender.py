@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from otelbridge.core.component import Accepted
 from otelbridge.core.errors import OtelbridgeError, RetryLater, Undecodable
 from otelbridge.engine.handover import Group, Handover
-from otelbridge.engine.task import Stamp
+from otelbridge.engine.progress import Stamp
 from otelbridge.log.contract import Log
 from otelbridge.otlp.decode import DecodedSpans, count_invalid_ids, decode
 

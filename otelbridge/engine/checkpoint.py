@@ -12,7 +12,7 @@ from pathlib import Path
 
 from otelbridge.core.component import Parcel
 from otelbridge.core.errors import CannotStart, RetryLater, StateUnreadable
-from otelbridge.engine.task import Progress, Resumption
+from otelbridge.engine.progress import Progress, Resumption
 
 FORMAT = 1  # raise it when what is saved cannot be read by the version before
 

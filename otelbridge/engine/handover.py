@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from otelbridge.engine.task import Stamp
+from otelbridge.engine.progress import Stamp
 from otelbridge.otlp.decode import DecodedSpans
 
 DECODED_SIZE = 4  # decoded spans take about this many times the bytes of their requests (measured on 309 B spans)

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from otelbridge.core.errors import RetryLater
 from otelbridge.engine.checkpoint import CheckpointStore
 from otelbridge.engine.handover import Handover
-from otelbridge.engine.task import Progress, Resumption, Stamp, Task
+from otelbridge.engine.progress import Progress, Resumption, Stamp
+from otelbridge.engine.task import Task
 from otelbridge.log.contract import Log, Record, RecordsLost
 from otelbridge.otlp.decode import concatenate, decode
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
 import polars as pl
@@ -22,56 +21,9 @@ from otelbridge.engine.decisions import Decision
 from otelbridge.engine.group_by_trace import TICKS_PER_SECOND
 from otelbridge.engine.ledger import Balance, Ledger
 from otelbridge.engine.pipeline import Pipeline
+from otelbridge.engine.progress import Progress, Resumption, Stamp
 from otelbridge.otlp.decode import DecodedSpans
 from otelbridge.semconv.derived import with_derived
-
-
-@dataclass(frozen=True, slots=True)
-class Stamp:
-    """What a task needs to know of a record beside its spans."""
-
-    sequence: int
-    time: float
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a task has come, at a tick boundary.
-
-    Attributes:
-        position: the last record whose spans are in the state.
-        tick: the last tick that is closed.
-        low_record: the oldest record a restart must read again.
-        states: snapshot of every processor, by component id.
-        ledger: the balance.
-        generation: number of the decision generation that `decisions` belong to.
-        decisions: decisions made since the last progress.
-        oldest_generation: generations before it may be deleted.
-        parcels: by exporter, made since the last progress.
-    """
-
-    position: int
-    tick: int
-    low_record: int
-    states: Mapping[str, bytes]
-    ledger: bytes
-    generation: int
-    decisions: bytes
-    oldest_generation: int
-    parcels: Mapping[str, Sequence[Parcel]]
-
-
-@dataclass(frozen=True, slots=True)
-class Resumption:
-    """What a restart takes over from the last checkpoint."""
-
-    position: int = 0
-    tick: int = -1
-    low_record: int = 1
-    states: Mapping[str, bytes] = field(default_factory=dict)
-    ledger: bytes = b""
-    decisions: Sequence[tuple[int, int, bytes]] = ()
-
 
 OnError = Callable[[str, BaseException], None]
 """Told when a component raised: its id and the error. The batch goes on without what it would have added."""

@@ -16,20 +16,17 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
-from google.protobuf.message import DecodeError
-from opentelemetry.proto.common.v1.common_pb2 import AnyValue
-from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
 from otelbridge.core import schema
 from otelbridge.core.batch import Origin
 from otelbridge.core.schema import Concept, Source
 from otelbridge.otlp.decode import DecodedSpans
+from otelbridge.otlp.resource_columns import ResourceColumns
 
 _Integers = npt.NDArray[np.integer]
 
 ATTRIBUTE_PREFIX = "attribute:"
 RESOURCE_PREFIX = "resource:"
-MAX_RESOURCES_REMEMBERED = 4096  # about 1 kB each; a fleet of that many pods behind one daemon is already unusual
 MAX_KEY_SETS_REMEMBERED = 256  # which keys occur together differs little from batch to batch
 LARGEST_EXACT_INTEGER = 2**53  # beyond it a double no longer names one integer
 
@@ -68,7 +65,7 @@ class ColumnExtractor:
 
     def __init__(self, concepts: Iterable[Concept]) -> None:
         concepts = tuple(concepts)
-        self._resources = _ResourceColumns([concept for concept in concepts if concept.where == "resource"])
+        self._resources = ResourceColumns([concept for concept in concepts if concept.where == "resource"])
         self._attributes = _AttributeColumns([concept for concept in concepts if concept.where == "span"])
 
     def extract(self, decoded: DecodedSpans) -> Extracted:
@@ -269,50 +266,3 @@ def _conversions() -> dict[object, pl.Expr]:
 
 
 _CONVERSIONS = _conversions()
-
-
-class _ResourceColumns:
-    """Columns from resource attributes: parsed once for each distinct resource, then repeated."""
-
-    def __init__(self, concepts: list[Concept]) -> None:
-        self._concepts = concepts
-        self._remembered: dict[bytes, tuple[str | None, ...]] = {}
-
-    def columns(self, scopes: list[Origin]) -> list[pl.Series]:
-        """One column a concept, one row a scope."""
-        rows = [self._values(scope.resource) for scope in scopes]
-        return [
-            pl.Series(concept.name, [row[i] for row in rows], dtype=pl.String)
-            for i, concept in enumerate(self._concepts)
-        ]
-
-    def _values(self, resource: bytes) -> tuple[str | None, ...]:
-        values = self._remembered.get(resource)
-        if values is None:
-            if len(self._remembered) >= MAX_RESOURCES_REMEMBERED:
-                self._remembered.clear()
-            attributes = _resource_attributes(resource)
-            values = tuple(_first_present(attributes, concept) for concept in self._concepts)
-            self._remembered[resource] = values
-        return values
-
-
-def _resource_attributes(resource: bytes) -> Mapping[str, str]:
-    try:
-        attributes = Resource.FromString(resource).attributes
-    except DecodeError:
-        return {}  # opaque until here; the exporter counts it when it writes the resource
-    return {item.key: _text(item.value) for item in attributes}
-
-
-def _text(value: AnyValue) -> str:
-    kind = value.WhichOneof("value")
-    if kind in (None, "array_value", "kvlist_value", "bytes_value"):
-        return ""
-    if kind == "bool_value":
-        return "true" if value.bool_value else "false"
-    return str(getattr(value, kind))
-
-
-def _first_present(attributes: Mapping[str, str], concept: Concept) -> str | None:
-    return next((attributes[source.key] for source in concept.sources if attributes.get(source.key)), None)

@@ -21,8 +21,9 @@ from otelbridge.engine.checkpoint import CheckpointStore
 from otelbridge.engine.group_by_trace import TICKS_PER_SECOND
 from otelbridge.engine.handover import Handover
 from otelbridge.engine.pipeline import build
+from otelbridge.engine.progress import Resumption
 from otelbridge.engine.runner import Runner
-from otelbridge.engine.task import Resumption, Task
+from otelbridge.engine.task import Task
 from otelbridge.log.contract import Log
 from otelbridge.log.memory import MemoryLog
 from otelbridge.log.sqlite import SqliteLog

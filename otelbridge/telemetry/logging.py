@@ -13,6 +13,7 @@ from collections.abc import Callable, MutableMapping
 from typing import Any, Literal, TextIO
 
 import structlog
+from structlog.tracebacks import ExceptionDictTransformer
 
 Level = Literal["debug", "info", "warning", "error"]
 Format = Literal["auto", "console", "json"]
@@ -48,9 +49,12 @@ class RepeatFilter:
 
 def configure(level: Level, style: Format, clock: Callable[[], float], stream: TextIO = sys.stderr) -> None:
     """Set up structlog, and the standard library's logging of the libraries behind it (warnings and worse only)."""
+    # Tracebacks come without the values of variables: those are spans of users.
     as_console = style == "console" or (style == "auto" and stream.isatty())
     renderer: Any = (
-        structlog.dev.ConsoleRenderer(colors=stream.isatty()) if as_console else structlog.processors.JSONRenderer()
+        structlog.dev.ConsoleRenderer(colors=stream.isatty(), exception_formatter=structlog.dev.plain_traceback)
+        if as_console
+        else structlog.processors.JSONRenderer()
     )
     before: list[Any] = [
         structlog.processors.add_log_level,
@@ -58,7 +62,7 @@ def configure(level: Level, style: Format, clock: Callable[[], float], stream: T
         RepeatFilter(clock),
     ]
     if not as_console:
-        before.append(structlog.processors.dict_tracebacks)
+        before.append(structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False)))
     structlog.configure(
         processors=[*before, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(level),

@@ -16,7 +16,8 @@ from otelbridge.config.model import Configured
 from otelbridge.core.component import ComponentConfig, ComponentSpec, Encoded, Exporter, Kept, Kind, Parcel
 from otelbridge.core.findings import Finding
 from otelbridge.engine.pipeline import Pipeline, build
-from otelbridge.engine.task import Stamp, Task
+from otelbridge.engine.progress import Stamp
+from otelbridge.engine.task import Task
 from otelbridge.otlp.decode import decode
 from tests.engine.test_task import store_at
 from tests.support import recordings

@@ -13,7 +13,8 @@ from otelbridge.core.component import ComponentConfig, ComponentSpec, Encoded, E
 from otelbridge.engine.group_by_trace import SPEC as GROUP_BY_TRACE
 from otelbridge.engine.group_by_trace import GroupByTraceConfig
 from otelbridge.engine.pipeline import Pipeline, build
-from otelbridge.engine.task import Stamp, Task
+from otelbridge.engine.progress import Stamp
+from otelbridge.engine.task import Task
 from otelbridge.otlp.decode import decode
 
 

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otelbridge.engine.task import Stamp, Task
+from otelbridge.engine.progress import Stamp
+from otelbridge.engine.task import Task
 from otelbridge.otlp.decode import decode
 from tests.engine.conftest import Bench, pipeline, raise_error
 from tests.support.otlp import request, request_of, span, spans_of, trace_id

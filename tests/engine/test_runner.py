@@ -14,8 +14,9 @@ from otelbridge.core.component import Accepted
 from otelbridge.core.errors import RetryLater, Undecodable
 from otelbridge.engine.appender import Appender
 from otelbridge.engine.handover import Handover
+from otelbridge.engine.progress import Progress
 from otelbridge.engine.runner import Runner
-from otelbridge.engine.task import Progress, Task
+from otelbridge.engine.task import Task
 from otelbridge.log.contract import Log, RecordsLost
 from otelbridge.log.memory import MemoryLog
 from tests.engine.conftest import pipeline, raise_error

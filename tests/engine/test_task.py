@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from otelbridge.core.component import Parcel
 from otelbridge.core.errors import RetryLater, StateUnreadable
 from otelbridge.engine.checkpoint import CheckpointStore
-from otelbridge.engine.task import Stamp, Task
+from otelbridge.engine.progress import Stamp
+from otelbridge.engine.task import Task
 from otelbridge.otlp.decode import decode
 from tests.engine.conftest import Bench, pipeline, raise_error
 from tests.support.otlp import request, request_of, span, spans_of, trace_id

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pytest
 import structlog
 
-from otelbridge.telemetry.logging import QUIET_SECONDS, configure, logger
+from otelbridge.telemetry.logging import QUIET_SECONDS, Format, configure, logger
 
 
 @dataclass
@@ -79,3 +79,18 @@ def test_off_a_terminal_it_is_json_with_the_error(out: io.StringIO) -> None:
     (line,) = lines(out)
     assert line["level"] == "error"
     assert "broken" in json.dumps(line["exception"])
+
+
+@pytest.mark.parametrize("style", ["console", "json"])
+def test_a_traceback_shows_no_values_of_variables(style: Format, out: io.StringIO) -> None:
+    configure("info", style, Clock(), out)
+    statement = " ".join(["secret", "statement"])
+
+    try:
+        raise ValueError(len(statement))
+    except ValueError as error:
+        logger("test").error("component failed", exc_info=error)
+    structlog.reset_defaults()
+
+    assert "ValueError" in out.getvalue()
+    assert "secret statement" not in out.getvalue()
