@@ -1,7 +1,8 @@
 """The load generator: a process of its own that sends prebuilt payloads over OTLP/gRPC and never counts as measured.
 
 It is told what to do by lines of JSON on stdin, and answers each with a line of JSON, so that it builds its payloads
-once and every measured process gets the same ones:
+once and every measured process gets the same ones. It sends whole laps of them, because a trace whose root never comes
+keeps a collector waiting:
 
     {"target": "127.0.0.1:4317", "spans": 300000, "spans_per_second": 0}
     {"spans": 300032, "requests": 586, "retries": 0, "bytes": 117000000, "seconds": 2.1}
@@ -29,7 +30,8 @@ from bench.payloads import SPANS_PER_REQUEST, Payload, batches
 EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 CONNECTIONS = 4
 IN_FLIGHT_PER_CONNECTION = 4
-BUILT_SPANS = 64 * SPANS_PER_REQUEST  # in payloads that differ in more than ids
+LAP_SPANS = 64 * SPANS_PER_REQUEST  # in payloads that differ in more than ids
+LAP_OF_SINGLE_SPANS = 4096
 ATTEMPTS = 20
 DEADLINE_SECONDS = 30.0
 BACKOFF_SECONDS = 0.2  # where the server does not say how long to wait
@@ -47,11 +49,16 @@ class Sent:
 
 
 class Source:
-    """An endless supply of requests with ids that were never used before. Thread-safe."""
+    """An endless supply of requests with ids that were never used before. Thread-safe.
+
+    Attributes:
+        lap_spans: after so many all traces are whole.
+    """
 
     def __init__(self, payloads: list[Payload], rng: random.Random) -> None:
         self._lock = threading.Lock()
         self._requests = self._laps(payloads, rng)
+        self.lap_spans = sum(payload.spans for payload in payloads)
 
     def take(self) -> tuple[Payload, bytes]:
         """The next payload and the mask for its ids."""
@@ -67,12 +74,12 @@ class Source:
 
 
 class _Job:
-    """One order: so many spans to that target, over several connections."""
+    """One order: at least so many spans to that target, over several connections, and no trace in part."""
 
     def __init__(self, source: Source, target: str, spans: int, spans_per_second: float) -> None:
         self._source = source
         self._target = target
-        self._spans = spans
+        self._spans = -(-spans // source.lap_spans) * source.lap_spans
         self._spans_per_second = spans_per_second
         self._begun_spans = 0
         self._lock = threading.Lock()
@@ -153,8 +160,9 @@ def main() -> None:
     parser.add_argument("--spans-per-request", type=int, default=SPANS_PER_REQUEST)
     parser.add_argument("--prompt-bytes", type=int, default=0)
     arguments = parser.parse_args()
+    lap_spans = LAP_OF_SINGLE_SPANS if arguments.spans_per_request == 1 else LAP_SPANS
     payloads = batches(
-        BUILT_SPANS // arguments.spans_per_request,
+        lap_spans // arguments.spans_per_request,
         spans=arguments.spans_per_request,
         now_ns=time.time_ns(),
         prompt_bytes=arguments.prompt_bytes,
