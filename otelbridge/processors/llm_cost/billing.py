@@ -20,8 +20,8 @@ import polars as pl
 from otelbridge.core import schema
 from otelbridge.processors.llm_cost.arrays import NOWHERE, Booleans, Floats, Ids, Rows, absent, is_present
 from otelbridge.processors.llm_cost.billed_traces import ABOVE, OWN, OWNERS, REPORT, ROWS, BilledTraces
-from otelbridge.processors.llm_cost.calls import Described
 from otelbridge.processors.llm_cost.lineage import Climb, Lineage
+from otelbridge.processors.llm_cost.records import Described
 from otelbridge.semconv.classify import Role
 
 OWNER_COLUMNS = {"user": "user.id", "project": "project.id", "conversation": "gen_ai.conversation.id"}

@@ -1,14 +1,10 @@
 """What one span alone says of a model call: its role, its counts and what it would cost.
 
-Nothing here knows other spans: whether the call is billed is decided when its trace is whole (`billing`). The record
-of a call is a list of at most one element, because that is how a column is sparse: 8 bytes on each of the many spans
-that are no call, against some 200 for a column a field.
+Nothing here knows other spans: whether the call is billed is decided when its trace is whole (`billing`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import IntEnum
 from typing import Any
 
 import numpy as np
@@ -17,19 +13,17 @@ import polars as pl
 import pyarrow as pa
 
 from otelbridge.analysis.prices import TIME_SLOT_SECONDS, PriceBook
-from otelbridge.core.schema import Column, DType
 from otelbridge.processors.llm_cost import provider_metadata
 from otelbridge.processors.llm_cost.arrays import (
     Booleans,
     Floats,
-    Rows,
     absent,
     present_columns,
-    to_arrow,
     with_series,
 )
 from otelbridge.processors.llm_cost.identities import Identified, Identities
 from otelbridge.processors.llm_cost.provider_metadata import Said
+from otelbridge.processors.llm_cost.records import RECORD, Status, no_records, spread
 from otelbridge.processors.llm_cost.usage import (
     Costs,
     Counts,
@@ -41,8 +35,6 @@ from otelbridge.processors.llm_cost.usage import (
 )
 from otelbridge.semconv.classify import COST_REPORT_NAME, Role
 
-ROLE = "llm.role"
-CALL = "llm.call"
 RESPONSE_ID = "gen_ai.response.id"
 
 _COUNTS = (
@@ -75,52 +67,12 @@ _METADATA = "ai.response.providerMetadata"
 _SIGNALS = (*_KINDS, *_COUNTS, _REPORTED_USD)
 """A span without any of these has nothing to do with a model."""
 
-_OTHER_READS = ("name", "end_ns", RESPONSE_ID, _METADATA, *(name for name in _WORDS.values() if name not in _SIGNALS))
-READS = frozenset((*_SIGNALS, *_OTHER_READS))
+_OTHER_READS = (RESPONSE_ID, _METADATA, *(name for name in _WORDS.values() if name not in _SIGNALS))
+_OF_EVERY_SPAN = ("name", "end_ns")
+READS = frozenset((*_SIGNALS, *_OTHER_READS, *_OF_EVERY_SPAN))
 """Columns that `describe` needs."""
 
 LARGEST_REPORTED_USD = 1e6  # for one call; more is no amount
-
-RECORD: dict[str, DType] = {
-    "operation": pl.String,
-    "operation_type": pl.UInt8,
-    "provider": pl.String,
-    "response_model": pl.String,
-    "request_model": pl.String,
-    "response_id": pl.String,
-    "input": pl.Float64,
-    "output": pl.Float64,
-    "cache_read": pl.Float64,
-    "cache_write": pl.Float64,
-    "reasoning": pl.Float64,
-    "total": pl.Float64,
-    "cost_input": pl.Float64,
-    "cost_output": pl.Float64,
-    "cost": pl.Float64,
-    "status": pl.UInt8,
-}
-"""Fields of `llm.call`: counts in tokens (see `usage`) and costs in USD, NaN where absent; operation_type is a
-place in OPERATION_TYPES, status a `Status`."""
-
-CALL_DTYPE = pl.List(pl.Struct(RECORD))
-
-CALL_COLUMNS = (
-    Column(ROLE, pl.UInt8, "", "1 call, 2 report of a call, 3 holds calls, 4 tool, 0 any other; gone in a whole trace"),
-    Column(CALL, CALL_DTYPE, "", "what the span says of a model call; gone in a whole trace"),
-)
-"""Columns that `describe` adds; `llm_cost` takes them away when the trace is whole."""
-
-
-class Status(IntEnum):
-    """What is known of the cost of a call; its name in lower case is what a reader sees."""
-
-    NO_USAGE = 0
-    """No counts: a failed or abandoned call, or an instrumentation that does not count."""
-    UNKNOWN_MODEL = 1
-    """Counts, but no price for the model: no cost, never zero."""
-    PRICED = 2
-    REPORTED = 3
-    """The cost is what the instrumentation or a gateway said."""
 
 
 class CallReader:
@@ -134,19 +86,16 @@ class CallReader:
         """The spans with `llm.role`: UInt8 (see `Role`) and `llm.call`: CALL_DTYPE."""
         signals = present_columns(spans, _SIGNALS)
         if not signals:
-            return with_series(
-                spans, _NO_ROLE.new_from_index(0, spans.height), _NO_CALL.new_from_index(0, spans.height)
-            )
+            return with_series(spans, *no_records(spans.height))
         is_candidate = pl.any_horizontal(pl.col([column.name for column in signals]).is_not_null())
         rows = np.flatnonzero(spans.select(is_candidate).to_series().to_numpy())
-        candidates = pl.DataFrame(signals + present_columns(spans, _OTHER_READS))[pl.Series(rows)]
+        others = [*present_columns(spans, _OTHER_READS), *(spans[name] for name in _OF_EVERY_SPAN)]
+        candidates = pl.DataFrame([*signals, *others])[pl.Series(rows)]
         role, records = self._calls(candidates)
         is_part = role != Role.NONE
         if not is_part.all():
             rows, role, records = rows[is_part], role[is_part], records.filter(pa.array(is_part))
-        roles = np.zeros(spans.height, np.uint8)
-        roles[rows] = role
-        return with_series(spans, pl.Series(ROLE, roles), _sparse(records, rows, spans.height))
+        return with_series(spans, *spread(rows, role, records, spans.height))
 
     def _calls(self, candidates: pl.DataFrame) -> tuple[npt.NDArray[np.uint8], pa.StructArray]:
         """The role of each candidate, and a struct with the fields of RECORD."""
@@ -181,10 +130,6 @@ def _status(counts: Counts, own: Costs, takes_reported: Booleans) -> npt.NDArray
     has_counts = ~np.isnan(counts.input) | ~np.isnan(counts.output)
     choices = [takes_reported, ~np.isnan(own.total), has_counts]
     return np.select(choices, [Status.REPORTED, Status.PRICED, Status.UNKNOWN_MODEL], Status.NO_USAGE).astype(np.uint8)
-
-
-_NO_CALL = pl.Series(CALL, [None], CALL_DTYPE)
-_NO_ROLE = pl.Series(ROLE, [Role.NONE], pl.UInt8)
 
 
 def _metadata(candidates: pl.DataFrame, uncached: Floats) -> tuple[Floats, list[str | None]]:
@@ -256,55 +201,3 @@ def _response_ids(candidates: pl.DataFrame) -> pl.Series:
     if RESPONSE_ID in candidates.columns:
         return candidates[RESPONSE_ID]
     return absent(RESPONSE_ID, pl.String, candidates.height)
-
-
-@dataclass(frozen=True, slots=True)
-class Described:
-    """The spans of a batch that have to do with a model, one element each, in the order of the batch.
-
-    Attributes:
-        rows: their rows in the batch.
-        roles: the role of every span of the batch, see `Role`.
-        records: what each says: a struct with the fields of RECORD.
-        counted: the calls and reports with usage: their places among these spans.
-    """
-
-    rows: Rows
-    roles: npt.NDArray[np.uint8]
-    records: pa.StructArray
-    counted: Rows
-
-    @property
-    def role(self) -> npt.NDArray[np.uint8]:
-        """The role of each of these spans."""
-        return self.roles[self.rows]
-
-    def numbers(self, field: str) -> npt.NDArray[Any]:
-        """A numeric field of the records."""
-        values: npt.NDArray[Any] = self.records.field(field).to_numpy()
-        return values
-
-    def texts(self, field: str) -> pl.Series:
-        """A field of text of the records."""
-        return pl.Series(field, self.records.field(field))
-
-
-def described(spans: pl.DataFrame) -> Described | None:
-    """What `CallReader.describe` put into the columns `llm.role` and `llm.call`; None where that is nothing."""
-    column = spans[ROLE]
-    roles = (column.fill_null(Role.NONE) if column.null_count() else column).to_numpy()
-    rows = np.flatnonzero(roles)
-    if not rows.size:
-        return None
-    records = to_arrow(spans[CALL]).flatten()
-    is_call = (roles[rows] == Role.CALL) | (roles[rows] == Role.REPORT)
-    has_usage = records.field("status").to_numpy() != Status.NO_USAGE
-    return Described(rows, roles, records, np.flatnonzero(is_call & has_usage))
-
-
-def _sparse(records: pa.StructArray, rows: npt.NDArray[np.intp], height: int) -> pl.Series:
-    """`records` are about `rows` (ascending) of `height` spans; the others get null."""
-    is_there = np.zeros(height, np.bool_)
-    is_there[rows] = True
-    offsets = np.concatenate([[0], np.cumsum(is_there)])
-    return pl.Series(CALL, pa.LargeListArray.from_arrays(pa.array(offsets), records, mask=pa.array(~is_there)))

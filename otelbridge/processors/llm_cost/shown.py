@@ -14,7 +14,7 @@ import polars as pl
 from otelbridge.core.schema import Column
 from otelbridge.processors.llm_cost.arrays import NOWHERE, Rows, absent, floats, integers, rows_or_null, words
 from otelbridge.processors.llm_cost.billing import Bill
-from otelbridge.processors.llm_cost.calls import CALL, ROLE, Described, Status
+from otelbridge.processors.llm_cost.records import CALL, ROLE, Described, Status
 from otelbridge.semconv.classify import OPERATION_TYPES, Role
 
 COST = "otelbridge.cost.usd"

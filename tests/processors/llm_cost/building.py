@@ -11,14 +11,14 @@ from otelbridge.core import schema
 from otelbridge.core.batch import Batch
 from otelbridge.otlp.columns import ColumnExtractor
 from otelbridge.otlp.decode import decode
-from otelbridge.processors.llm_cost import SPEC, LlmCost, LlmCostConfig
+from otelbridge.processors.llm_cost import SPEC, Config, LlmCost
 from otelbridge.processors.llm_cost.shown import COST, STATUS
 from otelbridge.semconv.concepts import CONCEPTS
 from otelbridge.semconv.derived import OP_READS, with_derived
 from tests.support.otlp import SpanTree, request, span
 
 NOW = 1_790_000_100.0
-DEFAULTS = LlmCostConfig()
+DEFAULTS = Config()
 
 _WANTED = SPEC.reads(DEFAULTS) | OP_READS
 _EXTRACTOR = ColumnExtractor(CONCEPTS[name] for name in sorted(_WANTED) if name in CONCEPTS)
@@ -29,7 +29,7 @@ _CARRIED = [
 
 
 def llm_cost(**settings: Any) -> LlmCost:
-    return LlmCost(LlmCostConfig(**settings))
+    return LlmCost(Config(**settings))
 
 
 def batch_of(*requests: bytes) -> Batch:

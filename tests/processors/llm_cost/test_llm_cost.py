@@ -47,7 +47,7 @@ def test_an_unknown_model_has_no_cost_and_is_counted() -> None:
     component = llm_cost()
 
     assert cost_of(component, **UNPRICED) == ("unknown_model", None)
-    assert component.calls == {"unknown_model": 1}
+    assert component.counters == {"unknown_model": 1, "findings": 0, "forgotten_users": 0}
 
 
 def test_a_call_without_usage_has_no_cost_and_stays_a_call() -> None:
@@ -265,7 +265,7 @@ def test_state_survives_a_restart() -> None:
     second.restore(first.snapshot())
 
     assert second.snapshot() == first.snapshot()
-    assert second.calls == {"reported": 1}
+    assert second.counters == {"reported": 1, "findings": 0, "forgotten_users": 0}
     repeated = bill(second, spending(30.0, trace=2), request(chat(), trace=1))
     assert len(repeated.findings) == 1
 
@@ -293,7 +293,7 @@ def test_state_is_bounded() -> None:
         bill(component, spending(1.0, user=f"user-{number}", trace=number + 1))
         sizes.append(len(component.snapshot()))
 
-    assert component.forgotten_users == 32
+    assert component.counters["forgotten_users"] == 32
     assert max(sizes[20:]) <= 1.1 * sizes[19]
 
 
@@ -343,7 +343,7 @@ def test_bills_do_not_depend_on_which_traces_are_decided_together(name: str, ord
 
     assert_frame_equal(shown(spans.with_spans(pl.concat(parts))), shown(expected))
     assert {finding.key for finding in findings} == {finding.key for finding in expected.findings}
-    assert component.calls == at_once.calls
+    assert component.counters == at_once.counters
 
 
 @given(name=st.sampled_from(RECORDED), seed=st.integers(0, 2**32))
@@ -386,3 +386,11 @@ def test_no_values_make_it_fail(data: st.DataObject) -> None:
 
     assert made.spans.height == height
     assert (made.spans[COST].drop_nulls() >= 0).all()
+
+
+def test_spans_with_odd_signals_beside_a_call_are_no_part_of_it_and_do_no_harm() -> None:
+    odd = span("odd", attributes={"gen_ai.operation.name": "nonsense", "gen_ai.usage.input_tokens": -5})
+
+    spans = bill(llm_cost(), request(chat(), odd)).spans
+
+    assert [row["otelbridge.cost.status"] for row in spans.rows(named=True)] == ["priced", None]

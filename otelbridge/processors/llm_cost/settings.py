@@ -1,8 +1,8 @@
-"""Prices that a user gives, as settings: rates per million tokens, as providers publish them."""
+"""What a user can say about `llm_cost`: limits, and prices of their own as providers publish them."""
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -68,8 +68,8 @@ class PriceConfig(RatesConfig):
     model: str
     """Model as it is asked for or answers; patterns as above."""
 
-    service_tier: str = ""
-    """Only calls of this tier: `batch`, `flex`, `priority` or `fast`. Empty: all calls."""
+    service_tier: Literal["", "batch", "fast", "flex", "priority"] = ""
+    """Only calls of this tier. Empty: all calls."""
 
     long_input: tuple[LongInputConfig, ...] = Field(default=(), max_length=MAX_THRESHOLDS)
     """Other rates for long input, in ascending order."""
@@ -85,5 +85,30 @@ class PriceConfig(RatesConfig):
         """The same for a price book."""
         thresholds = tuple(item.above_input_tokens for item in self.long_input)
         rates = (self.rates(), *(item.rates() for item in self.long_input))
-        patterns = (self.provider.lower(), self.model.lower(), self.service_tier.lower())
+        patterns = (self.provider.lower(), self.model.lower(), self.service_tier)
         return OwnPrice(*patterns, PriceList(thresholds, rates))
+
+
+class Config(ComponentConfig):
+    """Tell what each model call costs, once, and for whom."""
+
+    expensive_call_usd: float = Field(default=1.0, ge=0)
+    """A call that cost more leaves a breadcrumb in its transaction."""
+
+    user_day_limit_usd: float = Field(default=50.0, ge=0, le=1e9)
+    """A user whose calls cost more than this on one day (UTC, by the end of the call) becomes a finding, once a day."""
+
+    prices: tuple[PriceConfig, ...] = ()
+    """Your own prices, for models that no public list has or that you buy for less. The first that matches a call is
+    used; other calls are priced by the lists of genai-prices, as bundled with this release."""
+
+    prefer_reported: bool = False
+    """Take the cost that the instrumentation or gateway reports instead of computing one. Without it a reported cost
+    is used only where none can be computed."""
+
+    remembered_users: int = Field(default=10_000, ge=1)
+    """For how many users and days sums are kept, about 250 bytes each; the least recently used leave first."""
+
+    remembered_traces: int = Field(default=10_000, ge=8)
+    """How many traces with calls are remembered for spans that come late, about 150 bytes a call. A late repetition of
+    a call whose trace is forgotten is billed again."""
