@@ -73,7 +73,6 @@ class Metrics:
         given_up = self.value("otelcol_exporter_send_failed_spans")
         return (
             self.value("otelbridge_spans_received") >= spans
-            and self.value("otelbridge_checkpoints") > 0
             and not any(map(self.value, ON_THE_WAY))
             and self.value("otelbridge_spans_kept") == self.value("otelcol_exporter_sent_spans") + given_up
         )
@@ -179,12 +178,11 @@ class Daemon:
             ("grpc.use_local_subchannel_pool", 1),
             ("grpc.max_send_message_length", -1),
             ("grpc.initial_reconnect_backoff_ms", 100),
-            ("grpc.min_reconnect_backoff_ms", 100),
             ("grpc.max_reconnect_backoff_ms", 200),
             ("grpc.enable_retries", 0),
         ]
         with grpc.insecure_channel(f"127.0.0.1:{self.grpc_port}", options=options) as channel:
-            yield channel.unary_unary(EXPORT)
+            yield channel.unary_unary(EXPORT, request_serializer=bytes, response_deserializer=bytes)
 
     def post(self, body: bytes, content_type: str = PROTOBUF, **headers: str) -> tuple[int, bytes]:
         """One POST to /v1/traces on a connection of its own: status and body of the answer."""
