@@ -51,9 +51,12 @@ def with_series(spans: pl.DataFrame, *columns: pl.Series) -> pl.DataFrame:
     return spans.hstack(list(columns))
 
 
-def rows_or_null(rows: Rows) -> pl.Series:
-    """Row numbers to gather by; null where there is NOWHERE."""
-    return pl.Series(pa.array(rows.astype(np.uint32), mask=rows == NOWHERE))
+def overlaid(below: pl.Series, rows: Rows, above: pl.Series) -> pl.Series:
+    """`below` with the values of `above` in these rows, where `above` has one."""
+    is_there = is_present(above)
+    index = np.arange(len(below), dtype=np.uint32)
+    index[rows[is_there]] = len(below) + np.flatnonzero(is_there)
+    return pl.concat([below, above.rename(below.name)], rechunk=True)[pl.Series(index)]
 
 
 def floats(name: str, height: int, rows: Rows, values: Floats) -> pl.Series:

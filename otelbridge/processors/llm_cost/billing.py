@@ -18,7 +18,7 @@ import numpy as np
 import polars as pl
 
 from otelbridge.core import schema
-from otelbridge.processors.llm_cost.arrays import NOWHERE, Booleans, Floats, Ids, Rows, absent, is_present
+from otelbridge.processors.llm_cost.arrays import NOWHERE, Booleans, Floats, Ids, Rows, absent, is_present, overlaid
 from otelbridge.processors.llm_cost.billed_traces import ABOVE, OWN, OWNERS, REPORT, ROWS, BilledTraces
 from otelbridge.processors.llm_cost.lineage import Climb, Lineage
 from otelbridge.processors.llm_cost.records import Described
@@ -106,8 +106,7 @@ class Biller:
         self.billed_traces.remember(pl.DataFrame(own), traces)
         if climb.orphans.size:
             self.billed_traces.remember(_above(spans, lineage, climb), traces)
-        services = [spans[name][rows] for name in ("service.namespace", "service")]
-        owners = owners.with_columns(project=pl.coalesce("project", *services))
+        owners = owners.replace_column(1, _project_or_service(owners["project"], spans, rows))
         return Bill(rows, ~is_covered, np.where(is_covered, np.nan, costs), owners)
 
     def _memories(self, spans: pl.DataFrame, rows: Rows, traces: set[int]) -> pl.DataFrame | None:
@@ -169,6 +168,12 @@ def _owners(
         nearest = np.where(nearest == NOWHERE, rows, nearest)  # which says nothing either
         found.append(spans[column][nearest].alias(owner))
     return pl.DataFrame(found)
+
+
+def _project_or_service(project: pl.Series, spans: pl.DataFrame, rows: Rows) -> pl.Series:
+    everywhere = np.arange(len(rows))
+    service = overlaid(spans["service"][rows], everywhere, spans["service.namespace"][rows])
+    return overlaid(service, everywhere, project).alias("project")
 
 
 def _inherited(trace_ids: pl.Series, owners: pl.DataFrame, memories: pl.DataFrame) -> pl.DataFrame:

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from otelbridge.core.schema import Column
-from otelbridge.processors.llm_cost.arrays import NOWHERE, Rows, absent, floats, integers, rows_or_null, words
+from otelbridge.processors.llm_cost.arrays import NOWHERE, Rows, absent, floats, integers, overlaid, words
 from otelbridge.processors.llm_cost.billing import Bill
 from otelbridge.processors.llm_cost.records import CALL, ROLE, Described, Status
 from otelbridge.semconv.classify import OPERATION_TYPES, Role
@@ -89,42 +89,41 @@ def statuses(told: Described, bill: Bill) -> Rows:
 
 def show(spans: pl.DataFrame, told: Described, bill: Bill) -> pl.DataFrame:
     """The spans with COLUMNS and a better `op`, without the columns that only llm_cost reads."""
-    shown = _spread(_texts(told, bill), told.rows, spans.height) | _spread(_owners(bill), bill.rows, spans.height)
-    operation = pl.when(pl.col("op") == "default").then("gen_ai." + shown["gen_ai.operation.name"])
-    shown |= {name: pl.coalesce(shown[name], name) for name in _ADDED_TO if name in spans.columns}
-    shown |= {column.name: pl.lit(column) for column in _numbers(told, bill, spans.height)}
-    replaced = {ROLE, CALL, "op", *shown}
-    return spans.select(
-        *(name for name in spans.columns if name not in replaced),
-        pl.coalesce(operation, "op").alias("op"),
-        *(shown[column.name].alias(column.name) for column in COLUMNS),
-    )
-
-
-def _spread(columns: list[pl.Series], rows: Rows, height: int) -> dict[str, pl.Expr]:
-    """Columns about some rows of a batch of that height, as columns of the batch."""
-    places = np.full(height, NOWHERE)
-    places[rows] = np.arange(len(rows))
-    index = pl.lit(rows_or_null(places))
-    return {column.name: pl.lit(column).gather(index) for column in columns}
+    shown = {column.name: column for column in _numbers(told, bill, spans.height)}
+    for rows, columns in ((told.rows, _texts(told, bill)), (bill.rows, _owners(bill))):
+        shown |= {column.name: overlaid(_as_said(spans, column.name), rows, column) for column in columns}
+    return _with_columns(spans, overlaid(spans["op"], told.rows, _ops(spans, told)), shown)
 
 
 def show_nothing(spans: pl.DataFrame) -> pl.DataFrame:
     """The spans with COLUMNS, when nothing is told of any."""
-    replaced = {ROLE, CALL, "op"}.union(column.name for column in COLUMNS)
-    return pl.DataFrame(
-        [
-            *(column for column in spans if column.name not in replaced),
-            spans["op"],
-            *(_as_said(spans, column) for column in COLUMNS),
-        ]
-    )
+    texts = {column.name: _as_said(spans, column.name) for column in COLUMNS if column.dtype == pl.String}
+    numbers = {
+        column.name: absent(column.name, column.dtype, spans.height) for column in COLUMNS if column.dtype != pl.String
+    }
+    return _with_columns(spans, spans["op"], texts | numbers)
 
 
-def _as_said(spans: pl.DataFrame, column: Column) -> pl.Series:
-    if column.name in _ADDED_TO and column.name in spans.columns:
-        return spans[column.name]
-    return absent(column.name, column.dtype, spans.height)
+def _with_columns(spans: pl.DataFrame, op: pl.Series, shown: dict[str, pl.Series]) -> pl.DataFrame:
+    kept = [column for column in spans if column.name not in shown and column.name not in (ROLE, CALL, "op")]
+    return pl.DataFrame([*kept, op, *(shown[column.name] for column in COLUMNS)])
+
+
+def _as_said(spans: pl.DataFrame, name: str) -> pl.Series:
+    """What spans say themselves, where they keep it."""
+    if name in _ADDED_TO and name in spans.columns:
+        return spans[name]
+    return absent(name, pl.String, spans.height)
+
+
+def _ops(spans: pl.DataFrame, told: Described) -> pl.Series:
+    """`op` of told spans of which only llm_cost knows the operation; null for others."""
+    known, operations = spans["op"][told.rows].to_list(), told.texts("operation").to_list()
+    ops = [
+        f"gen_ai.{operation}" if op == "default" and operation else None
+        for op, operation in zip(known, operations, strict=True)
+    ]
+    return pl.Series("op", ops, pl.String)
 
 
 def _texts(told: Described, bill: Bill) -> list[pl.Series]:

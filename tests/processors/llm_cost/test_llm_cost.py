@@ -158,6 +158,15 @@ def test_more_sets_of_words_than_are_remembered_change_nothing(monkeypatch: pyte
         assert rows[0]["gen_ai.provider.name"] == "openai"
 
 
+def test_a_span_with_an_odd_signal_beside_a_call_costs_nobody_the_bill() -> None:
+    odd = span("remember", attributes={"gen_ai.operation.name": "memory", "gen_ai.response.id": "r"})
+
+    rows = bill_of(odd, chat(gen_ai__response__id="resp_1"))
+
+    assert statuses(rows) == [None, "priced"]
+    assert rows[0]["gen_ai.operation.name"] is None or rows[0]["gen_ai.operation.name"] == "memory"
+
+
 # what the reader sees
 
 
