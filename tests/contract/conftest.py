@@ -24,6 +24,7 @@ from tests.support import recordings
 
 PROCESSORS = [spec for spec in BUILT_IN if spec.kind is Kind.PROCESSOR and spec.name != "group_by_trace"]
 Stream = list[tuple[bytes, float]]
+NOTHING = pl.DataFrame(schema={"trace_id": pl.UInt128, "span_id": pl.UInt64, "name": pl.String})
 
 
 @dataclass
@@ -165,7 +166,7 @@ def _result(task: Task, stream: Stream, collectors: Sequence[Exporter]) -> Run:
     findings = [str(one) for item in collectors if isinstance(item, Collector) for one in item.findings]
     unaccounted = task.ledger.held() - task.pipeline.grouping.held_spans
     return Run(
-        pl.concat(frames, how="diagonal").sort("trace_id", "span_id", "name"),
+        pl.concat([NOTHING, *frames], how="diagonal").sort("trace_id", "span_id", "name"),
         sorted(findings),
         str(task.ledger),
         unaccounted,
