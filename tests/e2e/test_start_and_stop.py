@@ -79,7 +79,7 @@ def test_a_second_daemon_on_a_folder_ends_and_the_first_goes_on(server: Sentry, 
 
         assert first.post(otlp.request_of(trace()))[0] == 200
         first.wait_until_all_is_delivered(2)
-        assert len(span_ids(server)) == 2
+        assert len(set(span_ids(server))) == 2  # one may come twice: the kill was before it was noted as delivered
         assert first.stop() == 0
 
 
@@ -145,13 +145,15 @@ def test_a_log_in_memory_that_was_killed_counts_what_is_lost(server: Sentry, tmp
         assert running.post(otlp.request_of(trace(with_root=False)))[0] == 200
         wait_until(lambda: running.metric("otelbridge_spans_held") == 1, "the span is held")
         assert running.post(otlp.request_of(trace(number=2)))[0] == 200
-        wait_until(lambda: len(span_ids(server)) == 2, "a trace that came later is delivered: both are in a checkpoint")
+        wait_until(
+            lambda: len(set(span_ids(server))) == 2, "a trace that came later is delivered: both are in a checkpoint"
+        )
         running.kill()
         running.start()
         assert running.metric("otelbridge_spans_dropped", reason="lost") == 1
         assert running.metric("otelbridge_spans_unaccounted") == 0
         running.wait_until_all_is_delivered(3)
-        assert len(span_ids(server)) == 2
+        assert len(set(span_ids(server))) == 2  # one may come twice: the kill was before it was noted as delivered
         assert running.stop() == 0
 
 
