@@ -54,6 +54,8 @@ def with_series(spans: pl.DataFrame, *columns: pl.Series) -> pl.DataFrame:
 def overlaid(below: pl.Series, rows: Rows, above: pl.Series) -> pl.Series:
     """`below` with the values of `above` in these rows, where `above` has one."""
     is_there = is_present(above)
+    if not is_there.any():
+        return below
     index = np.arange(len(below), dtype=np.uint32)
     index[rows[is_there]] = len(below) + np.flatnonzero(is_there)
     return pl.concat([below, above.rename(below.name)], rechunk=True)[pl.Series(index)]
