@@ -1,7 +1,7 @@
 """What was billed in recent traces, for the spans that come after their trace was decided.
 
 A late span may be a second look at a call that is paid for: the outer span of the call, the span of a second
-instrumentation, or the very same span sent again. Only traces with calls are remembered, about 150 bytes a call.
+instrumentation, or the very same span sent again. Only traces with calls are remembered, about 200 bytes a call.
 """
 
 from __future__ import annotations

@@ -107,8 +107,8 @@ class Config(ComponentConfig):
     is used only where none can be computed."""
 
     remembered_users: int = Field(default=10_000, ge=1)
-    """For how many users and days sums are kept, about 250 bytes each; the least recently used leave first."""
+    """For how many users and days sums are kept, about 300 bytes each; the least recently used leave first."""
 
     remembered_traces: int = Field(default=10_000, ge=8)
-    """How many traces with calls are remembered for spans that come late, about 150 bytes a call. A late repetition of
+    """How many traces with calls are remembered for spans that come late, about 200 bytes a call. A late repetition of
     a call whose trace is forgotten is billed again."""

@@ -42,7 +42,7 @@ class Excess:
 
 
 class Spending:
-    """Sums by user and day; about 250 bytes each, the least recently used leave first."""
+    """Sums by user and day; about 300 bytes each, the least recently used leave first."""
 
     def __init__(self, limit_usd: float, max_totals: int) -> None:
         self._limit = round(limit_usd * NANO)
