@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import signal
 import statistics
 import subprocess
 import sys
@@ -65,6 +66,7 @@ def main() -> int:
     parser.add_argument("--prompt-bytes", type=int, default=0, help="length of prompts and answers of model calls")
     parser.add_argument("--spans-per-second", type=float, default=0, help="send at this rate, not as fast as possible")
     arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the processes it started end too
     effort = QUICK if arguments.quick else FULL
     parts = arguments.only or PARTS
     for line in circumstances():
