@@ -74,7 +74,8 @@ class ColumnExtractor:
         keys = [hash(scope) & 0xFFFF_FFFF_FFFF_FFFF for scope in decoded.scopes]  # Python's keyed hash of the bytes
         of_scope = pl.DataFrame([pl.Series(schema.ORIGIN, keys, pl.UInt64), *self._resources.columns(decoded.scopes)])
         sources, expressions = self._attributes.read(decoded, unusable)
-        wire = pl.DataFrame(decoded.fields.append_column(schema.RAW, decoded.raw))
+        # Apart: columns that are imported together keep each other in memory, and `raw` stays for long.
+        wire = pl.DataFrame(decoded.fields).with_columns(pl.Series(schema.RAW, decoded.raw))
         columns = [*wire.get_columns(), *_repeat_rows(of_scope, decoded.spans_per_scope), *sources]
         spans = pl.DataFrame(columns).select(*_WIRE, *of_scope.columns, *expressions)
         return Extracted(spans, dict(zip(keys, decoded.scopes, strict=True)), unusable)

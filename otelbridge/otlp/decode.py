@@ -127,4 +127,7 @@ def count_invalid_ids(decoded: DecodedSpans) -> int:
 
 
 def _is_id(ids: pa.Array, length: int) -> pa.Array:
-    return pc.and_(pc.equal(pc.binary_length(ids), length), pc.not_equal(ids, pa.scalar(bytes(length), pa.binary())))
+    return pc.and_(
+        pc.equal(pc.binary_length(ids), pa.scalar(length, pa.int32())),
+        pc.not_equal(ids, pa.scalar(bytes(length), pa.binary())),
+    )

@@ -14,6 +14,7 @@ from otelbridge.core.component import Accepted, BuildContext, Receiver, Submit
 from otelbridge.log.folder import PrivateFolder
 from otelbridge.service.admin import AdminServer
 from otelbridge.service.fallback import without_destination
+from otelbridge.service.memory import collect_garbage_rarely
 from otelbridge.service.observed import Observed, observe
 from otelbridge.service.unit import Surroundings, Unit
 from otelbridge.telemetry import tracing
@@ -60,6 +61,7 @@ class Daemon:
             observe(metrics, Observed(self.units, self.receivers, lambda: clock() - self.started_at))
             await admin.start()
             await self._start()
+            collect_garbage_rarely()
             self._say_what_runs(admin.address, folder.path)
             await self._stop.wait()
             await self._drain()

@@ -8,6 +8,7 @@ time, and the kernel zeroes every page of it: splitting requests into spans then
 from __future__ import annotations
 
 import ctypes
+import gc
 import sys
 
 # malloc.h
@@ -36,3 +37,13 @@ def keep_memory() -> bool:
         (_M_ARENA_MAX, _ARENAS),
     )
     return all(mallopt(parameter, value) == 1 for parameter, value in settings)
+
+
+def collect_garbage_rarely() -> None:
+    """Keep Python's garbage collector from walking over what never changes, once everything is built.
+
+    Price lists and models are over 100,000 objects; walking over them at each collection cost 1.9 us a span, with these
+    settings 0.2 (bench). Batches hold few objects and no cycles, so that little waits for a collection.
+    """
+    gc.freeze()
+    gc.set_threshold(50_000, 50, 100)
