@@ -20,7 +20,7 @@ import grpc
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-PATIENCE_SECONDS = 60.0  # a machine that is busy with other tests is slow; nobody waits that long if all is well
+PATIENCE_SECONDS = 150.0  # on a busy machine; a wait that succeeds ends as soon as it does
 PORTS = range(20_000, 32_000)  # below the ephemeral ports, which another client may take while the daemon is down
 EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 ON_THE_WAY = (
