@@ -57,6 +57,7 @@ class JsonLines:
         self._lock = threading.Lock()
         self._descriptor = -1
         self._size = 0
+        self._may_be_too_many = True
         self._recent: dict[str, None] = {}
 
     def append(self, parcel: Parcel, now: float) -> list[Path]:
@@ -100,8 +101,13 @@ class JsonLines:
             self._close()
         if self._descriptor < 0:
             self._open()
+            self._may_be_too_many = True
+        if not self._may_be_too_many:
+            return []
         paths = self.paths()
-        return paths[: max(0, len(paths) - self._files)]
+        surplus = paths[: max(0, len(paths) - self._files)]
+        self._may_be_too_many = bool(surplus)  # they may resist deletion: look again with the next line
+        return surplus
 
     def _open(self) -> None:
         self._folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)

@@ -7,7 +7,7 @@ deleted when the bound is reached; the spans in it count as `evicted`.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +32,7 @@ class LocalStoreConfig(ComponentConfig):
     """Bound in MiB. When it is reached the oldest sixteenth is deleted."""
 
 
-@dataclass(frozen=True, slots=True)
-class StoredEnvelope:
+class StoredEnvelope(msgspec.Struct, frozen=True):
     """One line of the store.
 
     Attributes:
@@ -44,14 +43,6 @@ class StoredEnvelope:
         payload: the transaction or event, as Sentry would get it.
     """
 
-    id: str
-    time: float
-    category: str
-    spans: int
-    payload: dict[str, Any]
-
-
-class _Line(msgspec.Struct):
     id: str
     time: float
     category: str
@@ -106,11 +97,8 @@ def envelopes(data_directory: str) -> Iterator[StoredEnvelope]:
     """What is stored in a pipeline's folder, newest first; a line that cannot be read is left out."""
     for path in reversed(JsonLines(folder(data_directory), NAME, 1, 1).paths()):
         for text in reversed(list(read_lines(path))):
-            try:
-                stored = msgspec.json.decode(text, type=_Line)
-            except msgspec.DecodeError:
-                continue
-            yield StoredEnvelope(stored.id, stored.time, stored.category, stored.spans, stored.payload)
+            with suppress(msgspec.DecodeError):
+                yield msgspec.json.decode(text, type=StoredEnvelope)
 
 
 SPEC: ComponentSpec[LocalStore] = ComponentSpec(

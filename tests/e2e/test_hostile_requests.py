@@ -255,8 +255,8 @@ def field_(number: int, content: bytes) -> bytes:
 
 
 def span_with(attributes: bytes) -> bytes:
-    """A request with one span that has these encoded attributes."""
-    (span,) = otlp.spans_of(otlp.span("bomb", start_ms=now_ms()), random.Random(SEED).randbytes(16))
+    """A request with one span that has these encoded attributes; in a trace that no good span is part of."""
+    (span,) = otlp.spans_of(otlp.span("bomb", start_ms=now_ms()), random.Random(SEED + 1).randbytes(16))
     return field_(1, field_(2, field_(2, span.SerializeToString() + attributes)))
 
 
