@@ -59,7 +59,7 @@ class Line:
         (plan,) = configuration.pipelines
         self._log = SqliteLog(folder / "log", CAPACITY_BYTES)
         self._store = CheckpointStore(folder / "state.sqlite", OUTBOX_SCHEMA, insert)
-        self.pipeline = build(plan.id, plan.processors, plan.exporters, str(folder))
+        self.pipeline = build(plan.id, plan.processors, plan.exporters, str(folder), plan.trackers)
         _watch_pipeline(self.pipeline, self.watch)
         self.task = Task(self.pipeline, _raise)
         self.now = START

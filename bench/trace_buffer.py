@@ -62,7 +62,7 @@ def main() -> None:
     keep_memory()
     with tempfile.TemporaryDirectory() as folder:
         (plan,) = load_configuration("127.0.0.1:9", Path(folder), *NOT_DECIDING).pipelines
-        pipeline = build(plan.id, plan.processors, plan.exporters, folder)
+        pipeline = build(plan.id, plan.processors, plan.exporters, folder, plan.trackers)
         base = fill(pipeline, arguments.spans)
     held = pipeline.grouping
     peak = measure.peak_memory_bytes(os.getpid())

@@ -18,6 +18,7 @@ from otelbridge.core.schema import Column
 SECTIONS: Mapping[str, Kind] = {
     "receivers": Kind.RECEIVER,
     "processors": Kind.PROCESSOR,
+    "trackers": Kind.TRACKER,
     "exporters": Kind.EXPORTER,
 }
 SECTION_OF: Mapping[Kind, str] = {kind: section for section, kind in SECTIONS.items()}
@@ -46,8 +47,11 @@ class PipelineConfig(ComponentConfig):
     """Ids of the processors, in the order in which they see the spans. `group_by_trace` must be among them, and what
     looks at whole traces must come after it."""
 
+    trackers: tuple[str, ...] = ()
+    """Ids of the trackers. They watch what the processors measure on all spans, sampled or not, and tell of changes."""
+
     exporters: tuple[str, ...] = Field(min_length=1)
-    """Ids of the exporters. Each of them gets every kept trace."""
+    """Ids of the exporters. Each of them gets every kept trace and every finding."""
 
 
 class StorageConfig(ComponentConfig):
@@ -202,6 +206,7 @@ class PipelinePlan:
     id: str
     receivers: tuple[Configured, ...]
     processors: tuple[Configured, ...]
+    trackers: tuple[Configured, ...]
     exporters: tuple[Configured, ...]
 
 

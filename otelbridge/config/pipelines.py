@@ -78,7 +78,7 @@ class Pipelines:
             section: tuple(filter(None, (self.defined.get(kind, {}).get(name) for name in getattr(config, section))))
             for section, kind in SECTIONS.items()
         }
-        return PipelinePlan(pipeline_id, resolved["receivers"], resolved["processors"], resolved["exporters"])
+        return PipelinePlan(pipeline_id, **resolved)
 
     def _check_id(self, pipeline_id: str, path: Path) -> None:
         signal, separator, name = pipeline_id.partition("/")

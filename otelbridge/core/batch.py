@@ -29,6 +29,7 @@ class Batch:
         origins: the `origin` column's values -> resource and scope.
         findings: what processors found in this batch so far.
         dropped: spans that left this batch, by reason.
+        measurements: frames of measurements that processors made of these spans, by name of the measurement.
     """
 
     spans: pl.DataFrame
@@ -36,6 +37,7 @@ class Batch:
     origins: Mapping[int, Origin] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
     dropped: Mapping[DropReason, int] = field(default_factory=dict)
+    measurements: tuple[tuple[str, pl.DataFrame], ...] = ()
 
     def with_spans(self, spans: pl.DataFrame) -> Batch:
         """The same batch with other columns; rows must neither come nor go."""
@@ -48,6 +50,16 @@ class Batch:
     def add_findings(self, findings: Iterable[Finding]) -> Batch:
         """The same batch with findings added."""
         return replace(self, findings=(*self.findings, *findings))
+
+    def without_findings(self, marks: tuple[Finding, ...]) -> Batch:
+        """The same batch without these very findings."""
+        if not marks:
+            return self
+        return replace(self, findings=tuple(one for one in self.findings if not any(one is mark for mark in marks)))
+
+    def add_measurements(self, name: str, frame: pl.DataFrame) -> Batch:
+        """The same batch with measurements added; the frame's columns are those of `MeasurementKind.schema`."""
+        return replace(self, measurements=(*self.measurements, (name, frame))) if frame.height else self
 
     def drop(self, reason: DropReason, doomed: pl.Expr | pl.Series) -> Batch:
         """The batch without the rows where `doomed` (Boolean) is true, each counted under `reason`."""

@@ -7,7 +7,7 @@ object run in the daemon, in a replay of a log after a crash, and in a test.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, ClassVar, Generic, TypeVar
@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict
 
 from otelbridge.core.batch import Batch, Origin
 from otelbridge.core.findings import Breadcrumb, Finding
+from otelbridge.core.measurements import Measurements
 from otelbridge.core.schema import Column
 
 
@@ -25,6 +26,7 @@ class Kind(StrEnum):
 
     RECEIVER = "receiver"
     PROCESSOR = "processor"
+    TRACKER = "tracker"
     EXPORTER = "exporter"
 
 
@@ -41,10 +43,12 @@ class BuildContext:
     Attributes:
         id: the component's id in the configuration, e.g. `n_plus_one` or `n_plus_one/checkout`.
         data_directory: where an exporter that writes files may write.
+        measurements: names of the measurements that somebody in the pipeline watches; others need not be made.
     """
 
     id: str
     data_directory: str = ""
+    measurements: frozenset[str] = frozenset()
 
 
 class Processor(ABC):
@@ -85,6 +89,35 @@ class Processor(ABC):
         """Take over a state that `snapshot` of the same version wrote."""
 
 
+class Tracker(ABC):
+    """Watches series of measurements, and says when one changes.
+
+    Sees the measurements of 100 % of the spans, once per tick of the log, in the log's order: what it finds depends on
+    them alone. Its state is bounded, and saved in parts, because it is large and changes a little at a time.
+    """
+
+    @abstractmethod
+    def observe(self, measurements: Measurements, now: float) -> Sequence[Finding]:
+        """Findings raised, updated or resolved by the measurements of one tick. Never raises on any numbers.
+
+        Args:
+            measurements: frames of those names that `ComponentSpec.watches` asks for.
+            now: log time at the end of the tick, in seconds since the epoch.
+        """
+
+    @property
+    def counters(self) -> Mapping[str, int]:
+        """What the component counts since the start, for `/metrics`; by a name of its own for each event."""
+        return {}
+
+    def changes(self) -> Mapping[str, bytes | None]:
+        """Parts of the state that changed since the last call, by name; None for one that is gone."""
+        return {}
+
+    def restore(self, parts: Mapping[str, bytes]) -> None:
+        """Take over all parts that `changes` of the same version gave so far."""
+
+
 @dataclass(frozen=True, slots=True)
 class Parcel:
     """One unit of delivery, as it lies in the outbox until the destination has taken it.
@@ -109,7 +142,7 @@ class Kept:
     """What an exporter gets: whole traces that survived, and everything learnt about them.
 
     Attributes:
-        spans: one row a span (see `core.schema`), rows of a trace in any order.
+        spans: one row a span (see `core.schema`), rows of a trace in any order; without rows it has no columns either.
         origins: as in `Batch`.
         added: the columns of `spans` that processors added for the reader of a trace; null = not on this span.
         findings: to be sent on their own, whether or not their example trace survived.
@@ -241,7 +274,7 @@ class ComponentSpec(Generic[ComponentT]):
     """What the catalogue knows about a component without building it.
 
     Attributes:
-        kind: receiver, processor or exporter.
+        kind: receiver, processor, tracker or exporter.
         name: lower_snake_case; the same in YAML, module, docs page and test.
         config: the settings' model.
         build: makes the component; prepares and starts nothing.
@@ -250,6 +283,8 @@ class ComponentSpec(Generic[ComponentT]):
             `breadcrumbs` and, with `needs_complete_traces`, by `process`).
         adds: columns it adds for the reader of a trace; exporters write them.
         needs_complete_traces: must stand after `group_by_trace`.
+        measures: names of the measurements it can make, for this configuration.
+        watches: names of the measurements a tracker sees, for this configuration.
         summary: one line for `otelbridge components`.
     """
 
@@ -262,5 +297,7 @@ class ComponentSpec(Generic[ComponentT]):
     carries: Callable[[Any], frozenset[str]] = field(default=lambda _config: frozenset())
     adds: tuple[Column, ...] = ()
     needs_complete_traces: bool = False
+    measures: Callable[[Any], frozenset[str]] = field(default=lambda _config: frozenset())
+    watches: Callable[[Any], frozenset[str]] = field(default=lambda _config: frozenset())
 
     stability: ClassVar[str] = "alpha"

@@ -8,6 +8,10 @@ from typing import Any, Literal
 
 Level = Literal["info", "warning", "error", "fatal"]
 
+State = Literal["once", "raised", "updated", "resolved"]
+"""Where a finding is in its life: `once` has none, each occurrence speaks for itself; the others are one finding that
+is raised, may be updated while it is open, and is resolved."""
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -26,6 +30,7 @@ class Finding:
         service: `service.name` of the example.
         environment: deployment environment of the example, "" when unknown.
         release: service version of the example, "" when unknown.
+        state: `once`, or what became of the finding of this kind and key.
     """
 
     kind: str
@@ -40,6 +45,7 @@ class Finding:
     service: str = ""
     environment: str = ""
     release: str = ""
+    state: State = "once"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ nothing is and the log is read again. That is what makes the outbox get every pa
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from otelbridge.core.component import Parcel
@@ -23,6 +23,8 @@ _SCHEMA = """
 CREATE TABLE IF NOT EXISTS checkpoint (id INTEGER PRIMARY KEY CHECK (id = 1), format INTEGER NOT NULL,
     position INTEGER NOT NULL, tick INTEGER NOT NULL, low_record INTEGER NOT NULL, ledger BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS component_state (component TEXT PRIMARY KEY, state BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS tracker_state (tracker TEXT, part TEXT, state BLOB NOT NULL, PRIMARY KEY (tracker, part))
+    WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS decisions (number INTEGER PRIMARY KEY, generation INTEGER NOT NULL,
     position INTEGER NOT NULL, decisions BLOB NOT NULL);
 CREATE INDEX IF NOT EXISTS decisions_by_generation ON decisions (generation);
@@ -62,9 +64,12 @@ class CheckpointStore:
             decisions = self._connection.execute(
                 "SELECT generation, position, decisions FROM decisions ORDER BY number"
             ).fetchall()
+            parts: dict[str, dict[str, bytes]] = {}
+            for tracker, part, state in self._connection.execute("SELECT tracker, part, state FROM tracker_state"):
+                parts.setdefault(tracker, {})[part] = state
         except sqlite3.DatabaseError as error:
             raise StateUnreadable(f"the state file is damaged: {error}") from None
-        return Resumption(position, tick, low_record, dict(self._states), ledger, decisions)
+        return Resumption(position, tick, low_record, dict(self._states), ledger, decisions, parts)
 
     def save(self, progress: Progress, now: float) -> None:
         """Make the progress durable. Raises RetryLater when the disk is full; nothing is saved then."""
@@ -89,6 +94,8 @@ class CheckpointStore:
         )
         changed = [item for item in progress.states.items() if self._states.get(item[0]) != item[1]]
         connection.executemany("INSERT OR REPLACE INTO component_state VALUES (?, ?)", changed)
+        for tracker, parts in progress.parts.items():
+            _write_parts(connection, tracker, parts)
         if progress.decisions:
             connection.execute(
                 "INSERT INTO decisions (generation, position, decisions) VALUES (?, ?, ?)",
@@ -102,3 +109,10 @@ class CheckpointStore:
     def close(self) -> None:
         """Close the file."""
         self._connection.close()
+
+
+def _write_parts(connection: sqlite3.Connection, tracker: str, parts: Mapping[str, bytes | None]) -> None:
+    changed = [(tracker, part, state) for part, state in parts.items() if state is not None]
+    gone = [(tracker, part) for part, state in parts.items() if state is None]
+    connection.executemany("INSERT OR REPLACE INTO tracker_state VALUES (?, ?, ?)", changed)
+    connection.executemany("DELETE FROM tracker_state WHERE tracker = ? AND part = ?", gone)

@@ -100,6 +100,10 @@ class GroupByTrace:
         """Undecided traces."""
         return len(self._traces)
 
+    def holds(self, trace_id: int) -> bool:
+        """Whether the trace is undecided."""
+        return trace_id in self._traces
+
     def low_record(self, position: int) -> int:
         """The oldest record that still holds an undecided span; `position` + 1 when there is none."""
         return min(self._undecided_by_record, default=position + 1)

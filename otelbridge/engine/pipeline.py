@@ -13,6 +13,7 @@ from otelbridge.core.batch import Batch
 from otelbridge.core.component import BuildContext, Exporter, Processor
 from otelbridge.core.schema import Column, Concept, DType
 from otelbridge.engine.group_by_trace import GroupByTrace
+from otelbridge.engine.tracking import WatchedBy
 from otelbridge.otlp.columns import ColumnExtractor, arbitrary_concept
 from otelbridge.semconv.concepts import CONCEPTS
 from otelbridge.semconv.derived import OP_READS
@@ -37,6 +38,7 @@ class Pipeline:
         span_steps: processors before group_by_trace.
         grouping: the trace buffer.
         trace_steps: processors after it.
+        trackers: watch what the processors measure.
         exporters: by component id.
         added: columns that processors add for the reader of a trace.
         carried: columns that lie in the trace buffer.
@@ -48,6 +50,7 @@ class Pipeline:
     span_steps: Sequence[Step]
     grouping: GroupByTrace
     trace_steps: Sequence[Step]
+    trackers: Sequence[WatchedBy]
     exporters: Mapping[str, Exporter]
     added: tuple[Column, ...]
     carried: list[str]
@@ -69,7 +72,13 @@ class Pipeline:
         return batch.with_spans(self.extractor.with_resource_columns(batch.spans, batch.origins))
 
 
-def build(pipeline_id: str, processors: Sequence[Configured], exporters: Sequence[Configured], folder: str) -> Pipeline:
+def build(
+    pipeline_id: str,
+    processors: Sequence[Configured],
+    exporters: Sequence[Configured],
+    folder: str,
+    trackers: Sequence[Configured] = (),
+) -> Pipeline:
     """Construct the components of one checked configuration; starts nothing."""
     position = next(i for i, item in enumerate(processors) if item.spec.name == "group_by_trace")
     grouping = processors[position]
@@ -88,8 +97,10 @@ def build(pipeline_id: str, processors: Sequence[Configured], exporters: Sequenc
     made_before = {column.name: column.dtype for item in processors[:position] for column in item.spec.adds}
     carried = [name for name in carried if name not in made_later]
 
+    watched = frozenset[str]().union(*(item.spec.watches(item.config) for item in trackers))
+
     def step(item: Configured) -> Step:
-        return Step(item.id, item.spec.build(item.config, BuildContext(item.id, folder)))
+        return Step(item.id, item.spec.build(item.config, BuildContext(item.id, folder, watched)))
 
     return Pipeline(
         id=pipeline_id,
@@ -97,6 +108,12 @@ def build(pipeline_id: str, processors: Sequence[Configured], exporters: Sequenc
         span_steps=[step(item) for item in processors[:position]],
         grouping=grouping.spec.build(grouping.config, BuildContext(grouping.id, folder)),
         trace_steps=[step(item) for item in processors[position + 1 :]],
+        trackers=[
+            WatchedBy(
+                item.id, item.spec.build(item.config, BuildContext(item.id, folder)), item.spec.watches(item.config)
+            )
+            for item in trackers
+        ],
         exporters={item.id: item.spec.build(item.config, BuildContext(item.id, folder)) for item in exporters},
         added=added,
         carried=carried,

@@ -25,6 +25,7 @@ class Progress:
         tick: the last tick that is closed.
         low_record: the oldest record a restart must read again.
         states: snapshot of every processor, by component id.
+        parts: of trackers' state, by component id and name of the part: those that changed; None for one that is gone.
         ledger: the balance.
         generation: number of the decision generation that `decisions` belong to.
         decisions: decisions made since the last progress.
@@ -36,6 +37,7 @@ class Progress:
     tick: int
     low_record: int
     states: Mapping[str, bytes]
+    parts: Mapping[str, Mapping[str, bytes | None]]
     ledger: bytes
     generation: int
     decisions: bytes
@@ -53,3 +55,4 @@ class Resumption:
     states: Mapping[str, bytes] = field(default_factory=dict)
     ledger: bytes = b""
     decisions: Sequence[tuple[int, int, bytes]] = ()
+    parts: Mapping[str, Mapping[str, bytes]] = field(default_factory=dict)

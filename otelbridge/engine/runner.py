@@ -95,7 +95,7 @@ class Runner:
             if records:
                 stamps = [Stamp(record.sequence, record.time) for record in records]
                 self.task.refill(decode([record.payload for record in records]), stamps)
-        self.task.restore(saved.states)
+        self.task.restore(saved)
         self.task.admit_losses()
         self.health.position = self.task.position
         self.health.resumed = True

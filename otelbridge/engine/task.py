@@ -7,7 +7,8 @@ was killed and started again. Its clock is the append time of the records, in ti
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
 
 import numpy as np
 import polars as pl
@@ -22,6 +23,7 @@ from otelbridge.engine.group_by_trace import TICKS_PER_SECOND
 from otelbridge.engine.ledger import Balance, Ledger
 from otelbridge.engine.pipeline import Pipeline
 from otelbridge.engine.progress import Progress, Resumption, Stamp
+from otelbridge.engine.tracking import Tracking
 from otelbridge.otlp.decode import DecodedSpans
 from otelbridge.semconv.derived import with_derived
 
@@ -39,6 +41,7 @@ class Task:
         self._tick = -1  # closed
         self._open_tick = -1
         self._on_error = on_error
+        self.tracking = Tracking(pipeline.trackers, on_error)
         self._parcels: dict[str, list[Parcel]] = {exporter: [] for exporter in pipeline.exporters}
         self.pending_bytes = 0
         self.balance = Balance()
@@ -75,6 +78,7 @@ class Task:
         self._close(self._open_tick)
         for batch in self.pipeline.grouping.drain(self._tick):
             self._decide(batch)
+        self._track((self._tick + 1) / TICKS_PER_SECOND)
         self._publish()
 
     def progress(self) -> Progress:
@@ -90,6 +94,7 @@ class Task:
             tick=self._tick,
             low_record=low,
             states={step.id: step.processor.snapshot() for step in self.pipeline.steps()},
+            parts=self.tracking.changes(),
             ledger=self.ledger.snapshot(),
             generation=generation,
             decisions=decisions,
@@ -118,12 +123,13 @@ class Task:
             carried = self.pipeline.without_unread(batch.spans.filter(keep))
             self.pipeline.grouping.add(batch.with_spans(carried), tick)
 
-    def restore(self, states: Mapping[str, bytes]) -> None:
-        """After `refill`: the processors' state, which the refilled spans are already part of."""
+    def restore(self, saved: Resumption) -> None:
+        """After `refill`: the components' state, which the refilled spans are already part of."""
         for step in self.pipeline.steps():
-            state = states.get(step.id)
+            state = saved.states.get(step.id)
             if state:
                 step.processor.restore(state)
+        self.tracking.restore(saved.parts)
 
     def admit_losses(self) -> None:
         """After `restore`: count spans that were held before the restart and that the log did not give back."""
@@ -155,6 +161,7 @@ class Task:
     def _take(self, batch: Batch) -> None:
         self.ledger.received += batch.spans.height
         batch = self._span_stage(self._without_unusable(batch))
+        self.tracking.take(batch)
         self.ledger.drop(batch.dropped)
         self.pipeline.grouping.add(batch.with_spans(self.pipeline.without_unread(batch.spans)), self._open_tick)
 
@@ -180,29 +187,43 @@ class Task:
                 self._decide(batch)
             for batch in grouping.relieve(self._tick):
                 self._decide(batch)
+            self._track((self._tick + 1) / TICKS_PER_SECOND)
         if tick > self._tick:
             self._tick = self._open_tick = tick
-            for batch in grouping.due(tick):
-                self._decide(batch)
+            for now, batches in groupby(grouping.due(tick), key=lambda batch: batch.now):
+                for batch in batches:
+                    self._decide(batch)
+                self._track(now)
+
+    def _track(self, now: float) -> None:
+        """Show the trackers what was measured in the tick that ends at `now`; send what they found."""
+        findings = self.tracking.close(now, self.pipeline.grouping.holds)
+        if findings:
+            self.has_news = True
+            self._export(Batch(pl.DataFrame(), now, findings=tuple(findings)))
 
     def _decide(self, batch: Batch) -> None:
         """Whole traces through the trace processors: what remains is kept."""
         self.has_news = True
         ids = batch.spans[schema.TRACE_ID].unique().to_list()
         batch = self._second_look(self.pipeline.with_resource(batch))
+        marks = self.tracking.marks(ids, batch.now)
+        batch = batch.add_findings(marks)
         for step in self.pipeline.trace_steps:
             batch = self._run(step.id, step.processor.process, batch)
+        self.tracking.take(batch)
         kept = self._kept_decisions(batch.spans)
         dropped = Decision(kept=False)
         self.pipeline.grouping.decisions.remember((trace_id, kept.get(trace_id, dropped)) for trace_id in ids)
         self.ledger.traces["kept"] += len(kept)
         self.ledger.traces["dropped"] += len(ids) - len(kept)
         self.ledger.drop(batch.dropped)
-        self._export(batch.with_columns(pl.lit(value=False).alias("late")))
+        self._export(batch.without_findings(marks).with_columns(pl.lit(value=False).alias("late")))
 
     def _follow(self, batch: Batch) -> None:
         """Late spans: looked at by those who count everything, then kept or dropped as their trace was."""
         batch = self._second_look(self.pipeline.with_resource(batch))
+        self.tracking.take(batch)
         batch = batch.drop(DropReason.LATE_SAMPLED_OUT, ~batch.spans["kept"])
         self.ledger.late["dropped"] += batch.dropped.get(DropReason.LATE_SAMPLED_OUT, 0)
         self.ledger.late["kept"] += batch.spans.height
@@ -228,7 +249,8 @@ class Task:
     def _export(self, batch: Batch) -> None:
         findings: tuple[Finding, ...] = batch.findings
         for finding in findings:
-            self.ledger.findings[finding.kind] += 1
+            if finding.state in ("once", "raised"):
+                self.ledger.findings[finding.kind] += 1
         self.ledger.kept += batch.spans.height
         if batch.spans.height == 0 and not findings:
             return
@@ -238,7 +260,9 @@ class Task:
             added=tuple(column for column in self.pipeline.added if column.name in batch.spans.columns),
             findings=findings,
             breadcrumbs=tuple(
-                crumb for step in self.pipeline.steps() for crumb in step.processor.breadcrumbs(batch.spans)
+                crumb
+                for step in (self.pipeline.steps() if batch.spans.height else ())
+                for crumb in step.processor.breadcrumbs(batch.spans)
             ),
             now=batch.now,
         )

@@ -16,7 +16,9 @@ from otelbridge.core import schema
 from otelbridge.core.batch import Batch
 from otelbridge.core.component import ComponentConfig, ComponentSpec, Kind, Processor
 from otelbridge.core.findings import Breadcrumb
+from otelbridge.core.measurements import measured
 from otelbridge.core.schema import Column
+from otelbridge.semconv.measurements import DB_QUERY_DURATION
 from otelbridge.semconv.statements import analyse
 
 # Names that differ only in age: stable conventions say db.system.name, and renamed two products on the way.
@@ -34,11 +36,12 @@ class DbQueriesConfig(ComponentConfig):
 class DbQueries(Processor):
     """Normalised text, summary, operation, table and slowness of query spans; other spans keep nulls."""
 
-    def __init__(self, config: DbQueriesConfig) -> None:
+    def __init__(self, config: DbQueriesConfig, watched: frozenset[str] = frozenset()) -> None:
         self._slow_ms = config.slow_query_ms
+        self._is_watched = DB_QUERY_DURATION.name in watched
 
     def process(self, batch: Batch) -> Batch:
-        """Reads READS; adds ADDED."""
+        """Reads READS; adds ADDED, and the measurement `db.query.duration`."""
         spans = batch.spans
         if spans["db.query.text"].null_count() == spans.height:
             spans = spans.with_columns(*_NO_STATEMENT)
@@ -47,7 +50,14 @@ class DbQueries(Processor):
             spans = spans.join(
                 statements, on=["db.system.name", "db.query.text"], how="left", nulls_equal=True, maintain_order="left"
             )
-        return batch.with_spans(self._described(spans))
+        described = self._described(spans)
+        batch = batch.with_spans(described)
+        if self._is_watched:
+            queries = described.filter(pl.col("db.duration_ms").is_not_null())
+            batch = batch.add_measurements(
+                DB_QUERY_DURATION.name, measured(DB_QUERY_DURATION, queries, pl.col("db.duration_ms"))
+            )
+        return batch
 
     def breadcrumbs(self, kept: pl.DataFrame) -> Iterable[Breadcrumb]:
         """One for each slow query, the slowest of a trace first."""
@@ -103,7 +113,7 @@ class DbQueries(Processor):
 
 READS = frozenset(
     {"op", "duration_ms", "db.system.name", "db.query.text", "db.query.summary", "db.operation.name",
-     "db.collection.name"}
+     "db.collection.name", "service", "environment", "release"}
 )  # fmt: skip
 
 ADDED = (
@@ -127,11 +137,12 @@ SPEC = ComponentSpec(
     kind=Kind.PROCESSOR,
     name="db_queries",
     config=DbQueriesConfig,
-    build=lambda config, _context: DbQueries(config),
+    build=lambda config, context: DbQueries(config, context.measurements),
     summary="Says what each database query was, without its values, and which were slow",
     reads=lambda _config: READS,
     carries=lambda _config: frozenset(
         {"db.query.normalized", "db.query.summary", "db.slow_query", "db.collection.name", "duration_ms"}
     ),
     adds=ADDED,
+    measures=lambda _config: frozenset({DB_QUERY_DURATION.name}),
 )

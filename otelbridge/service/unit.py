@@ -59,7 +59,7 @@ class Unit:
         self.component_errors: Counter[str] = Counter()
         self._around = around
         storage = service.storage
-        self.pipeline = build(plan.id, plan.processors, plan.exporters, str(folder))
+        self.pipeline = build(plan.id, plan.processors, plan.exporters, str(folder), plan.trackers)
         state_path = folder / "state.sqlite"
         self.store = CheckpointStore(state_path, OUTBOX_SCHEMA, insert, storage.synchronous)
         self._saved = self._load(state_path)

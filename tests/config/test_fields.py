@@ -60,12 +60,12 @@ def test_a_value_is_shown_only_under_a_known_setting_of_a_plain_type(path: str, 
 @pytest.mark.parametrize(
     ("path", "keys"),
     [
-        ("", ["receivers", "processors", "exporters", "service"]),
+        ("", ["receivers", "processors", "trackers", "exporters", "service"]),
         ("exporters", ["odd"]),
         ("exporters.odd.nested.0.a", ["name", "key", "again"]),
         ("exporters.odd.free", []),
         ("exporters.none", []),
-        ("service.pipelines.traces", ["receivers", "processors", "exporters"]),
+        ("service.pipelines.traces", ["receivers", "processors", "trackers", "exporters"]),
     ],
 )
 def test_the_keys_of_a_place_are_known(path: str, keys: list[str]) -> None:

@@ -142,7 +142,7 @@ def _start(names: Sequence[str], stream: Stream, path: Path) -> tuple[Task, obje
     again = list(range(saved.low_record, saved.position + 1))
     if again:
         task.refill(decode([stream[n - 1][0] for n in again]), [Stamp(n, stream[n - 1][1]) for n in again])
-    task.restore(saved.states)
+    task.restore(saved)
     return task, store
 
 

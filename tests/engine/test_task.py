@@ -48,7 +48,7 @@ def start(path: Path, stream: Stream) -> tuple[Task, CheckpointStore]:
     again = [(number, *stream[number - 1]) for number in range(saved.low_record, saved.position + 1)]
     if again:
         task.refill(decode([body for _, body, _ in again]), [Stamp(number, at) for number, _, at in again])
-    task.restore(saved.states)
+    task.restore(saved)
     return task, store
 
 

@@ -17,6 +17,7 @@ from otelbridge.core.batch import Batch
 from otelbridge.core.component import ComponentSpec, Kind, Processor
 from otelbridge.core.errors import StateUnreadable
 from otelbridge.core.findings import Breadcrumb, Finding
+from otelbridge.core.measurements import measured
 from otelbridge.processors.llm_cost.arrays import NOWHERE, Rows
 from otelbridge.processors.llm_cost.billing import OWNER_COLUMNS, Bill, Biller
 from otelbridge.processors.llm_cost.calls import READS, CallReader
@@ -24,6 +25,7 @@ from otelbridge.processors.llm_cost.records import CALL, CALL_COLUMNS, ROLE, des
 from otelbridge.processors.llm_cost.settings import Config
 from otelbridge.processors.llm_cost.shown import COLUMNS, COST, PROJECT, STATUSES, show, show_nothing, statuses
 from otelbridge.processors.llm_cost.spending import Excess, Spending, Total
+from otelbridge.semconv.measurements import LLM_COST, LLM_TOKENS
 
 NANOSECONDS_PER_DAY = 86_400_000_000_000
 SECONDS_PER_DAY = 86_400
@@ -44,8 +46,9 @@ class LlmCost(Processor):
     State: sums by user and day (`spending`), what was billed lately (`billed_traces`), counters.
     """
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, watched: frozenset[str] = frozenset()) -> None:
         self._config = config
+        self._watched = watched
         prices = PriceBook([price.own_price() for price in config.prices])
         self._reader = CallReader(prices, prefer_reported=config.prefer_reported)
         self._biller = Biller(config.remembered_traces)
@@ -62,7 +65,7 @@ class LlmCost(Processor):
         return batch.with_spans(self._reader.describe(batch.spans))
 
     def process_traces(self, batch: Batch) -> Batch:
-        """Adds shown.COLUMNS instead of `llm.role` and `llm.call`, and findings about users."""
+        """Adds shown.COLUMNS instead of `llm.role` and `llm.call`, findings about users, and measurements."""
         spans = batch.spans
         told = described(spans)
         if told is None:
@@ -72,7 +75,15 @@ class LlmCost(Processor):
         billed = show(spans, told, bill)
         findings = list(self._findings(billed, bill, batch.now))
         self._events.update(findings=len(findings))
-        return batch.with_spans(billed).add_findings(findings)
+        return self._measured(batch.with_spans(billed).add_findings(findings))
+
+    def _measured(self, batch: Batch) -> Batch:
+        for kind, column in ((LLM_COST, COST), (LLM_TOKENS, "gen_ai.usage.total_tokens")):
+            if kind.name in self._watched:
+                billed = batch.spans.filter(pl.col(column).is_not_null())
+                project = {"project.id": pl.col(PROJECT)}
+                batch = batch.add_measurements(kind.name, measured(kind, billed, pl.col(column), project))
+        return batch
 
     def breadcrumbs(self, kept: pl.DataFrame) -> Iterable[Breadcrumb]:
         """One for each call above `expensive_call_usd`."""
@@ -155,9 +166,10 @@ SPEC = ComponentSpec(
     kind=Kind.PROCESSOR,
     name="llm_cost",
     config=Config,
-    build=lambda config, _context: LlmCost(config),
+    build=lambda config, context: LlmCost(config, context.measurements),
     summary="What each model call costs, billed once, by user and project",
     reads=lambda _config: READS | frozenset(OWNER_COLUMNS.values()) | _RESOURCE | {"op"},
     carries=lambda _config: frozenset({ROLE, CALL, "op", *OWNER_COLUMNS.values()}) | _RESOURCE,
     adds=(*CALL_COLUMNS, *COLUMNS),
+    measures=lambda _config: frozenset({LLM_COST.name, LLM_TOKENS.name}),
 )

@@ -12,6 +12,7 @@ from otelbridge.analysis.throttle import Throttle
 from otelbridge.core import schema
 from otelbridge.core.batch import Batch
 from otelbridge.core.component import ComponentSpec, Kind, Processor
+from otelbridge.core.measurements import measured
 from otelbridge.core.schema import Column
 from otelbridge.processors.n_plus_one.candidates import COLUMNS, find_repeats, read_signals, without_doubles
 from otelbridge.processors.n_plus_one.loops import Loop, loops_below_anchors, loops_by_count
@@ -20,6 +21,7 @@ from otelbridge.processors.n_plus_one.report import findings_of
 from otelbridge.processors.n_plus_one.settings import Config
 from otelbridge.processors.n_plus_one.sources import Sources, needs_a_source
 from otelbridge.processors.n_plus_one.tree import NOWHERE, SpanTree
+from otelbridge.semconv.measurements import DB_N_PLUS_ONE_COUNT
 
 MARK = "n_plus_one"
 _MARKS = pl.Series([None, "source", "repeat"], dtype=pl.String)
@@ -37,8 +39,9 @@ class NPlusOne(Processor):
     State: when each loop was reported last (`Config.max_remembered` entries of 40 bytes).
     """
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, watched: frozenset[str] = frozenset()) -> None:
         self._config = config
+        self._is_watched = DB_N_PLUS_ONE_COUNT.name in watched
         self._throttle = Throttle(config.min_interval_seconds, config.max_remembered)
         self._events = Counter(loops=0, findings=0)
 
@@ -64,6 +67,8 @@ class NPlusOne(Processor):
         batch = batch.with_spans(_marked(spans, found))
         findings = findings_of(name_loops(found, spans, tree), batch, self._throttle)
         self._events.update(loops=len(found), findings=len(findings))
+        if self._is_watched:
+            batch = batch.add_measurements(DB_N_PLUS_ONE_COUNT.name, _turns(batch.spans))
         return batch.add_findings(findings)
 
     @property
@@ -95,6 +100,13 @@ def _marked(spans: pl.DataFrame, found: list[LoopWithSource]) -> pl.DataFrame:
     return spans.with_columns(mark) if MARK in spans.columns else spans.hstack([mark])  # hstack plans no query
 
 
+def _turns(marked: pl.DataFrame) -> pl.DataFrame:
+    """`db.n_plus_one.count`: one row a trace with a loop of queries, at the last turn of it."""
+    turns = marked.filter((pl.col(MARK) == "repeat") & (pl.col("op") == "db"))
+    of_trace = turns.group_by(schema.TRACE_ID, maintain_order=True).agg(pl.all().last(), pl.len().alias("_turns"))
+    return measured(DB_N_PLUS_ONE_COUNT, of_trace, pl.col("_turns"))
+
+
 def _reads(config: Config) -> frozenset[str]:
     return ALWAYS_READ.union(*(COLUMNS[detected] for detected in config.detect))
 
@@ -103,10 +115,11 @@ SPEC = ComponentSpec(
     kind=Kind.PROCESSOR,
     name="n_plus_one",
     config=Config,
-    build=lambda config, _context: NPlusOne(config),
+    build=lambda config, context: NPlusOne(config, context.measurements),
     summary="Finds queries, requests and tool calls that are done once for each item",
     reads=_reads,
     carries=_reads,
     adds=(Column(MARK, pl.String, "", "`repeat`: a turn of a loop; `source`: what gave the loop its items"),),
     needs_complete_traces=True,
+    measures=lambda _config: frozenset({DB_N_PLUS_ONE_COUNT.name}),
 )

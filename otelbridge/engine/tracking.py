@@ -1,0 +1,128 @@
+"""The second stream of a task: measurements of 100 % of the spans, to trackers, to findings.
+
+What processors measure in the course of a tick is shown to the trackers when the tick is closed, in the log's order:
+so that what they find does not depend on how the tick was cut into batches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import msgspec
+import polars as pl
+
+from otelbridge.core.batch import Batch
+from otelbridge.core.component import Tracker
+from otelbridge.core.findings import Finding
+from otelbridge.core.measurements import Measurements, joined
+from otelbridge.engine.open_findings import OpenFindings
+
+OWN = "findings of all"  # in the place of a tracker's id; no component can have one with a blank in it
+OPEN_FINDINGS = "open"
+EXAMPLES = "examples"
+MAX_EXAMPLES = 10_000  # traces waiting for their decision; findings are rare
+
+Parts = Mapping[str, Mapping[str, bytes | None]]
+"""Changed parts of state by owner and name; None for a part that is gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class WatchedBy:
+    """A built tracker, its id, and the names of the measurements it sees."""
+
+    id: str
+    tracker: Tracker
+    watches: frozenset[str]
+
+
+class Tracking:
+    """What a task's trackers have yet to see, and what they found."""
+
+    def __init__(self, trackers: Sequence[WatchedBy], on_error: Callable[[str, BaseException], None]) -> None:
+        self.trackers = trackers
+        self.open_findings = OpenFindings()
+        self._on_error = on_error
+        self._measured: list[tuple[str, pl.DataFrame]] = []
+        self._examples: dict[int, tuple[str, ...]] = {}
+        self._examples_saved = True
+
+    def take(self, batch: Batch) -> None:
+        """Remember what was measured in this batch until the tick is closed."""
+        if self.trackers and batch.measurements:
+            self._measured.extend(batch.measurements)
+
+    def close(self, now: float, is_held: Callable[[int], bool]) -> list[Finding]:
+        """Show the trackers what was measured in the tick that ends at `now`; returns the findings to be sent.
+
+        Args:
+            now: log time.
+            is_held: whether a trace is still undecided; its decision will know that it is the example of a finding.
+        """
+        if not self._measured:
+            return []
+        measurements = joined(self._measured)
+        self._measured = []
+        found: list[Finding] = []
+        for watched in self.trackers:
+            seen = {name: frame for name, frame in measurements.items() if name in watched.watches}
+            if seen:
+                found += self._observe(watched, seen, now)
+        told = list(self.open_findings.admit(found))
+        for finding in told:
+            if finding.trace_id and finding.state != "resolved" and is_held(finding.trace_id):
+                self._note_example(finding)
+        return told
+
+    def marks(self, trace_ids: Iterable[int], now: float) -> tuple[Finding, ...]:
+        """Stand-ins for the findings whose examples are among these traces, which are being decided.
+
+        The findings themselves are sent already: these are for a sampling rule to see (`has_finding`), not to be sent.
+        """
+        if not self._examples:
+            return ()
+        self._examples_saved = False
+        return tuple(
+            Finding(kind=kind, level="info", title="", key=(), time=now, trace_id=trace_id)
+            for trace_id in trace_ids
+            for kind in self._examples.pop(trace_id, ())
+        )
+
+    def changes(self) -> Parts:
+        """What must be saved since the last call."""
+        changed: dict[str, Mapping[str, bytes | None]] = {
+            watched.id: parts for watched in self.trackers if (parts := watched.tracker.changes())
+        }
+        own: dict[str, bytes | None] = {}
+        if (state := self.open_findings.changes()) is not None:
+            own[OPEN_FINDINGS] = state
+        if not self._examples_saved:
+            self._examples_saved = True
+            examples = [(trace_id.to_bytes(16, "big"), kinds) for trace_id, kinds in self._examples.items()]
+            own[EXAMPLES] = msgspec.msgpack.encode(examples)
+        return {**changed, OWN: own} if own else changed
+
+    def restore(self, parts: Mapping[str, Mapping[str, bytes]]) -> None:
+        """Take over everything that `changes` gave so far; what belongs to a tracker that is gone is left alone."""
+        for watched in self.trackers:
+            if watched.id in parts:
+                watched.tracker.restore(parts[watched.id])
+        own = parts.get(OWN, {})
+        if OPEN_FINDINGS in own:
+            self.open_findings.restore(own[OPEN_FINDINGS])
+        if EXAMPLES in own:
+            examples = msgspec.msgpack.decode(own[EXAMPLES], type=list[tuple[bytes, tuple[str, ...]]])
+            self._examples = {int.from_bytes(trace_id, "big"): kinds for trace_id, kinds in examples}
+
+    def _note_example(self, finding: Finding) -> None:
+        kinds = self._examples.get(finding.trace_id, ())
+        if finding.kind not in kinds and (kinds or len(self._examples) < MAX_EXAMPLES):
+            self._examples[finding.trace_id] = (*kinds, finding.kind)
+            self._examples_saved = False
+
+    def _observe(self, watched: WatchedBy, seen: Measurements, now: float) -> Sequence[Finding]:
+        try:
+            return watched.tracker.observe(seen, now)
+        except Exception as error:  # noqa: BLE001 # the step boundary: a tracker must not stop the pipeline
+            self._on_error(watched.id, error)
+            return ()

@@ -1,0 +1,91 @@
+"""The component: passes spans through, and measures what is watched."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from otelbridge.core.batch import Batch
+from otelbridge.core.component import ComponentSpec, Kind, Processor
+from otelbridge.core.measurements import ENVIRONMENT, RELEASE, SERVICE, measured
+from otelbridge.otlp.columns import ATTRIBUTE_PREFIX
+from otelbridge.processors.span_metrics.calls import (
+    CLIENT,
+    SERVER,
+    calls_of_peers,
+    calls_of_services,
+    outcomes,
+)
+from otelbridge.processors.span_metrics.settings import Config, CustomMeasurement
+from otelbridge.semconv.measurements import ERROR_RATE, HTTP_ROUTE_DURATION, MCP_CALL_DURATION, SERVICE_CALL
+
+_TOOL_CALL = "tools/call"  # the method of the Model Context Protocol
+
+
+class SpanMetrics(Processor):
+    """Makes those measurements that somebody watches; has no state."""
+
+    def __init__(self, config: Config, watched: frozenset[str]) -> None:
+        self._watched = watched
+        self._custom = [one for one in config.custom if one.name in watched]
+
+    def process(self, batch: Batch) -> Batch:
+        """Measures what a span tells by itself."""
+        spans = batch.spans
+        if HTTP_ROUTE_DURATION.name in self._watched:
+            served = spans.filter((pl.col("kind") == SERVER) & pl.col("http.route").is_not_null())
+            batch = batch.add_measurements(
+                HTTP_ROUTE_DURATION.name, measured(HTTP_ROUTE_DURATION, served, pl.col("duration_ms"))
+            )
+        if MCP_CALL_DURATION.name in self._watched:
+            batch = batch.add_measurements(MCP_CALL_DURATION.name, _tool_calls(spans))
+        if ERROR_RATE.name in self._watched:
+            batch = batch.add_measurements(ERROR_RATE.name, outcomes(spans))
+        if SERVICE_CALL.name in self._watched:
+            batch = batch.add_measurements(SERVICE_CALL.name, calls_of_peers(spans))
+        for one in self._custom:
+            batch = batch.add_measurements(one.name, _of_attribute(one, spans))
+        return batch
+
+    def process_traces(self, batch: Batch) -> Batch:
+        """Measures what only the whole trace tells: which service called which."""
+        if SERVICE_CALL.name in self._watched:
+            return batch.add_measurements(SERVICE_CALL.name, calls_of_services(batch.spans))
+        return batch
+
+
+def _tool_calls(spans: pl.DataFrame) -> pl.DataFrame:
+    """On the spans of clients and servers alone: the tool span around them tells of the same call again."""
+    calls = spans.filter((pl.col("mcp.method.name") == _TOOL_CALL) & pl.col("kind").is_in([CLIENT, SERVER]))
+    return measured(MCP_CALL_DURATION, calls, pl.col("duration_ms"))
+
+
+def _of_attribute(one: CustomMeasurement, spans: pl.DataFrame) -> pl.DataFrame:
+    column = ATTRIBUTE_PREFIX + one.attribute
+    having = spans.filter(pl.col(column).is_not_null())
+    return measured(one.kind(), having, pl.col(column).cast(pl.Float64, strict=False) * one.scale)
+
+
+def _reads(config: Config) -> frozenset[str]:
+    custom = {column for one in config.custom for column in (ATTRIBUTE_PREFIX + one.attribute, *one.keys)}
+    return READS | custom
+
+
+READS = frozenset(
+    {SERVICE, ENVIRONMENT, RELEASE, "op", "duration_ms", "is_segment", "error.type", "http.response.status_code",
+     "http.request.method", "http.route", "mcp.method.name", "mcp.server.name", "gen_ai.tool.name", "db.system.name",
+     "server.address", "gen_ai.provider.name"}
+)  # fmt: skip
+
+SPEC = ComponentSpec(
+    kind=Kind.PROCESSOR,
+    name="span_metrics",
+    config=Config,
+    build=lambda config, context: SpanMetrics(config, context.measurements),
+    summary="Measures durations, error rates and calls between services on all spans, for trackers to watch",
+    reads=_reads,
+    carries=lambda _config: frozenset({SERVICE, ENVIRONMENT, RELEASE}),
+    measures=lambda config: frozenset(
+        {HTTP_ROUTE_DURATION.name, MCP_CALL_DURATION.name, ERROR_RATE.name, SERVICE_CALL.name}
+        | {one.name for one in config.custom}
+    ),
+)
