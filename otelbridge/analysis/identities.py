@@ -1,0 +1,50 @@
+"""What a series is: the measurement, the columns that tell its series apart, and their values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from hashlib import blake2b
+
+import polars as pl
+
+from otelbridge.analysis.grouping import Hashes
+
+Watched = tuple[str, tuple[str, ...]]
+"""A measurement, and by which columns its series are told apart."""
+
+Identity = tuple[str, tuple[str, ...], tuple[str | None, ...]]
+"""The same, and the values of these columns: one series, whatever the settings are."""
+
+
+def hash_series(watched: Watched, frame: pl.DataFrame) -> Hashes:
+    """The hash of each row's series; a column that the frame does not have counts as null."""
+    measurement, keys = watched
+    if not keys:
+        frame = frame.select(pl.repeat("", pl.len()).alias("all"))
+    seed = int.from_bytes(blake2b("\0".join((measurement, *keys)).encode(), digest_size=8).digest(), "big")
+    hashes: Hashes = frame.select(_key(key, frame) for key in keys or ("all",)).hash_rows(seed=seed).to_numpy()
+    return hashes
+
+
+def identity_of(watched: Watched, frame: pl.DataFrame, row: int) -> Identity:
+    """What the series of a row is."""
+    measurement, keys = watched
+    values = frame.row(row, named=True)
+    return measurement, keys, tuple(values.get(key) for key in keys)
+
+
+def hash_identities(identities: Iterable[Identity]) -> dict[Identity, int]:
+    """As `hash_series` would; one frame for all that are watched alike, because a row alone costs as much as many."""
+    by_watched: dict[Watched, list[Identity]] = {}
+    for identity in identities:
+        by_watched.setdefault(identity[:2], []).append(identity)
+    found: dict[Identity, int] = {}
+    for (measurement, keys), alike in by_watched.items():
+        columns = [pl.Series(key, [one[2][place] for one in alike], pl.String) for place, key in enumerate(keys)]
+        frame = pl.DataFrame(columns or [pl.Series("all", [""] * len(alike))])
+        found |= dict(zip(alike, hash_series((measurement, keys), frame).tolist(), strict=True))
+    return found
+
+
+def _key(name: str, frame: pl.DataFrame) -> pl.Expr:
+    return pl.col(name).cast(pl.String) if name in frame.columns else pl.lit(None, pl.String).alias(name)

@@ -1,0 +1,57 @@
+"""From what a detector says to a finding."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from otelbridge.analysis.identities import Identity
+from otelbridge.core.findings import Finding
+from otelbridge.core.measurements import ENVIRONMENT, SERVICE
+from otelbridge.trackers.capacity.settings import Limit
+
+KIND = "capacity"
+
+
+def finding(
+    said: Mapping[str, Any], identity: Identity, limit: Limit, example: Mapping[str, Any], now: float
+) -> Finding:
+    """Raised by an alert, resolved by anything else.
+
+    Args:
+        said: what the detector said.
+        identity: of the series.
+        limit: what it was measured against.
+        example: trace_id, span_id and release of the last value.
+        now: log time.
+    """
+    name, keys, values = identity
+    series = {key: value for key, value in zip(keys, values, strict=True) if value}
+    is_alert = said["kind"] == "alert"
+    what = " ".join((name, *(value for key, value in series.items() if key not in (ENVIRONMENT, SERVICE))))
+    told = {
+        "measurement": limit.measurement,
+        "unit": limit.unit,
+        "limit": limit.limit,
+        **{key: value for key, value in said.items() if key != "kind"},
+    }
+    return Finding(
+        kind=KIND,
+        level="warning" if is_alert else "info",
+        title=f"{what} is filling up" if is_alert else f"{what} has room again",
+        key=(name, *(value or "" for value in values)),
+        time=now,
+        tags={"measurement": limit.measurement, **series},
+        contexts={KIND: {key: _rounded(value) for key, value in told.items() if value not in ("", None)}},
+        trace_id=example["trace_id"],
+        span_id=example["span_id"],
+        service=series.get(SERVICE, ""),
+        environment=series.get(ENVIRONMENT, ""),
+        release=example["release"] or "",
+        state="raised" if is_alert else "resolved",
+    )
+
+
+def _rounded(value: Any) -> Any:
+    """Six digits tell all that a person can use."""
+    return float(f"{value:.6g}") if isinstance(value, float) and abs(value) < 1e6 else value

@@ -1,0 +1,66 @@
+"""From what a detector says to a finding."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from otelbridge.analysis.identities import Identity
+from otelbridge.core.findings import Finding
+from otelbridge.core.measurements import ENVIRONMENT, SERVICE
+
+KIND = "degradation"
+
+# How a measurement is called in a title; others go by their name.
+_WORDS = {
+    "db.query.duration": "Queries",
+    "http.route.duration": "Requests",
+    "llm.ttft": "First tokens",
+    "llm.provider.latency": "Model calls",
+    "mcp.call.duration": "Tool calls",
+}
+_CHANNELS = {"median": "became slower", "p90": "became slower in the slowest tenth"}
+_ENDS = {
+    "recovery": "are as fast as before",
+    "improvement": "became faster",
+    "info": "stay slower: this is the level to compare with from now on",
+}
+
+
+def finding(said: Mapping[str, Any], identity: Identity, unit: str, example: Mapping[str, Any], now: float) -> Finding:
+    """The finding that a detector's word makes: raised by an alert, resolved by anything else.
+
+    Args:
+        said: what the detector said.
+        identity: of the series.
+        unit: the measurement's.
+        example: trace_id, span_id and release of the last value.
+        now: log time.
+    """
+    measurement, keys, values = identity
+    series = {key: value for key, value in zip(keys, values, strict=True) if value}
+    is_alert = said["kind"] == "alert"
+    what = " ".join(value for key, value in series.items() if key not in (ENVIRONMENT, SERVICE))
+    subject = _WORDS.get(measurement, measurement) + (f": {what}" if what else "")
+    change = _CHANNELS.get(str(said.get("channel")), "became slower") if is_alert else _ENDS[said["kind"]]
+    told = {"measurement": measurement, "unit": unit, **{key: value for key, value in said.items() if key != "kind"}}
+    return Finding(
+        kind=KIND,
+        level="warning" if is_alert else "info",
+        title=f"{subject} {change}",
+        key=(measurement, *(value or "" for value in values)),
+        time=now,
+        tags={"measurement": measurement, **series},
+        contexts={KIND: {key: _rounded(value) for key, value in told.items() if value not in ("", None)}},
+        trace_id=example["trace_id"],
+        span_id=example["span_id"],
+        service=series.get(SERVICE, ""),
+        environment=series.get(ENVIRONMENT, ""),
+        release=example["release"] or "",
+        state="raised" if is_alert else "resolved",
+    )
+
+
+def _rounded(value: Any) -> Any:
+    """Six digits tell all that a person can use."""
+    return float(f"{value:.6g}") if isinstance(value, float) and abs(value) < 1e6 else value

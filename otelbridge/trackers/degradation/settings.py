@@ -1,0 +1,93 @@
+"""The settings: which measurements are watched, and how much worse is worth telling."""
+
+from __future__ import annotations
+
+from pydantic import Field, field_validator
+
+from otelbridge.core.component import ComponentConfig
+from otelbridge.semconv.measurements import (
+    DB_QUERY_DURATION,
+    ERROR_RATE,
+    HTTP_ROUTE_DURATION,
+    LLM_LATENCY,
+    LLM_TTFT,
+    MCP_CALL_DURATION,
+    MEASUREMENTS,
+    SERVICE_CALL,
+)
+
+_COUNTED = {ERROR_RATE.name, SERVICE_CALL.name}
+
+
+class Watch(ComponentConfig):
+    """One measurement to watch."""
+
+    measurement: str = Field(min_length=1)
+    """Its name, e.g. `db.query.duration`, or one of your own (`span_metrics`)."""
+
+    by: tuple[str, ...] | None = None
+    """Columns that tell its series apart; by default all keys of the measurement. Fewer keys make fewer series with
+    more values each."""
+
+    min_increase: float = Field(default=0.2, gt=0, le=100)
+    """How much slower is worth telling, as a share of the level before: 0.2 is 20 %."""
+
+    min_change: float = Field(default=0.0, ge=0)
+    """The same in the measurement's own unit: changes of less are not told, however large the share."""
+
+    @field_validator("measurement")
+    @classmethod
+    def _has_levels(cls, name: str) -> str:
+        if name in _COUNTED:
+            raise ValueError("this one counts failures and has no level; error_spike watches it")
+        return name
+
+    @field_validator("by")
+    @classmethod
+    def _by_something(cls, by: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if by is not None and len(set(by)) != len(by):
+            raise ValueError("a column stands here twice")
+        return by
+
+    def keys(self) -> tuple[str, ...]:
+        """Columns that tell the series apart."""
+        if self.by is not None:
+            return self.by
+        kind = MEASUREMENTS.get(self.measurement)
+        return kind.keys if kind else ("environment", "service")
+
+    @property
+    def unit(self) -> str:
+        """Of the measurement; "" for one that the catalogue does not know."""
+        kind = MEASUREMENTS.get(self.measurement)
+        return kind.unit if kind else ""
+
+
+# Least changes in ms that a person or the next service would notice; below them a share of a fast thing is noise.
+DEFAULT_WATCH = (
+    Watch(measurement=DB_QUERY_DURATION.name, min_change=2.0),
+    Watch(measurement=HTTP_ROUTE_DURATION.name, min_change=10.0),
+    Watch(measurement=LLM_TTFT.name, min_change=100.0),
+    Watch(measurement=LLM_LATENCY.name, min_change=200.0),
+    Watch(measurement=MCP_CALL_DURATION.name, min_change=10.0),
+)
+
+
+class Config(ComponentConfig):
+    """Settings of degradation."""
+
+    watch: tuple[Watch, ...] = DEFAULT_WATCH
+    """The measurements to watch. By default: queries, HTTP routes, time to the first token, model calls, tool calls."""
+
+    max_series: int = Field(default=10_000, ge=1, le=100_000)
+    """How many series are remembered, of at most 8 KiB each. When there are more, those seen least recently are
+    forgotten, and counted."""
+
+    @field_validator("watch")
+    @classmethod
+    def _differ(cls, watch: tuple[Watch, ...]) -> tuple[Watch, ...]:
+        seen = [(one.measurement, one.keys()) for one in watch]
+        for one in seen:
+            if seen.count(one) > 1:
+                raise ValueError(f"{one[0]!r} is watched twice by the same columns")
+        return watch

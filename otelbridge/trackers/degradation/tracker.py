@@ -1,0 +1,124 @@
+"""The tracker: from measurements to blocks of series, to detectors, to findings."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+import polars as pl
+
+from otelbridge.analysis.block_table import BlockTable, WaitingShard
+from otelbridge.analysis.degradation import BLOCK_SIZE, DegradationDetector, block_material
+from otelbridge.analysis.detector_table import DetectorTable
+from otelbridge.analysis.identities import Identity, Watched, hash_series, identity_of
+from otelbridge.core.component import ComponentSpec, Kind, Tracker
+from otelbridge.core.errors import StateUnreadable
+from otelbridge.core.findings import Finding
+from otelbridge.core.measurements import RELEASE, TIME, VALUE, Measurements
+from otelbridge.core.schema import SPAN_ID, TRACE_ID
+from otelbridge.trackers.degradation.report import finding
+from otelbridge.trackers.degradation.settings import Config, Watch
+
+_WAITING = "waiting"
+
+
+class Degradation(Tracker):
+    """Watches levels.
+
+    State: up to `max_series` series with a detector of at most 8 KiB each; the least recently seen leave first.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self._watches: dict[Watched, Watch] = {(watch.measurement, watch.keys()): watch for watch in config.watch}
+        self._max_series = config.max_series
+        self._blocks = BlockTable(config.max_series, BLOCK_SIZE)
+        self._detectors = DetectorTable(config.max_series, self._detector, DegradationDetector.update_block)
+        self._events: Counter[str] = Counter()
+
+    def observe(self, measurements: Measurements, now: float) -> Sequence[Finding]:
+        """Raised when a series became slower, resolved when it is as before or its new level is accepted."""
+        watched = [(key, _usable(measurements[key[0]])) for key in self._watches if key[0] in measurements]
+        if not watched:
+            return ()
+        rows = pl.concat(
+            frame.select(TIME, VALUE, TRACE_ID, SPAN_ID, RELEASE, pl.Series("series", hash_series(key, frame)))
+            for key, frame in watched
+        )
+        assigned = self._detectors.assign(rows["series"].to_numpy(), lambda row: _identity(watched, row))
+        self._blocks.clear([slot for slot, _ in assigned.fresh])
+        completed = self._blocks.add(assigned.slot_of_row, rows[TIME].to_numpy(), rows[VALUE].to_numpy())
+        self._events.update(measurements=rows.height, blocks=len(completed.slots))
+        if not len(completed.slots):
+            return ()
+        inputs = np.column_stack((*block_material(completed.values), completed.ends))
+        return [
+            self._finding(slot, said, rows.row(int(completed.last_rows[block]), named=True), now)
+            for block, slot, said in self._detectors.show(completed.slots, inputs)
+        ]
+
+    @property
+    def counters(self) -> Mapping[str, int]:
+        """`measurements` and `blocks` seen, what detectors said, `series` now, forgotten ones, refused measurements."""
+        series = self._detectors.series
+        return {
+            **self._events,
+            "series": len(series),
+            "forgotten_series": series.forgotten,
+            "refused_measurements": series.refused,
+        }
+
+    def changes(self) -> Mapping[str, bytes | None]:
+        """Detectors and what waits for a block to be full."""
+        waiting = self._blocks.changes()
+        return {
+            **self._detectors.changes(),
+            **{f"{_WAITING} {shard}": msgspec.msgpack.encode(state) for shard, state in waiting.items()},
+        }
+
+    def restore(self, parts: Mapping[str, bytes]) -> None:
+        """Take over a state; raises StateUnreadable."""
+        try:
+            self._detectors.restore(parts)
+            for name, part in parts.items():
+                kind, _, shard = name.partition(" ")
+                if kind == _WAITING:
+                    self._blocks.take(int(shard), msgspec.msgpack.decode(part, type=WaitingShard))
+        except (msgspec.MsgspecError, ValueError) as error:
+            raise StateUnreadable(f"degradation: {error}") from error
+        self._blocks.clear([slot for slot in range(self._max_series) if slot not in self._detectors.identities])
+
+    def _detector(self, identity: Identity) -> DegradationDetector | None:
+        watch = self._watches.get(identity[:2])
+        return watch and DegradationDetector(min_increase=watch.min_increase, min_change=watch.min_change)
+
+    def _finding(self, slot: int, said: Mapping[str, Any], example: Mapping[str, Any], now: float) -> Finding:
+        self._events[said["kind"]] += 1
+        identity = self._detectors.identities[slot]
+        return finding(said, identity, self._watches[identity[:2]].unit, example, now)
+
+
+def _usable(frame: pl.DataFrame) -> pl.DataFrame:
+    """What is negative is no duration, size or number of anything."""
+    return frame.filter(pl.col(VALUE) >= 0) if (frame[VALUE] < 0).any() else frame
+
+
+def _identity(watched: Sequence[tuple[Watched, pl.DataFrame]], row: int) -> Identity:
+    """Of a row of all frames, one after another."""
+    for key, frame in watched:
+        if row < frame.height:
+            return identity_of(key, frame, row)
+        row -= frame.height
+    raise IndexError(row)
+
+
+SPEC = ComponentSpec(
+    kind=Kind.TRACKER,
+    name="degradation",
+    config=Config,
+    build=lambda config, _context: Degradation(config),
+    summary="Tells when a query, route, model call or tool call has become slower, once a change",
+    watches=lambda config: frozenset(watch.measurement for watch in config.watch),
+)

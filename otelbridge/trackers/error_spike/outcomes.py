@@ -1,0 +1,58 @@
+"""What each service did in a tick: all operations and those that failed, by second and class of error."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import msgspec
+import polars as pl
+
+from otelbridge.core.measurements import COUNT, ENVIRONMENT, RELEASE, SERVICE, TIME, VALUE
+from otelbridge.core.schema import SPAN_ID, TRACE_ID
+
+Emitter = tuple[str | None, str | None]
+"""Environment and service."""
+
+OTHER = "other"  # classes beyond what is told apart
+
+
+class Example(msgspec.Struct, array_like=True, frozen=True):
+    """A failed operation; the trace id as 16 bytes, because 128 bits are no number of msgpack's."""
+
+    trace_id: bytes
+    span_id: int
+    release: str
+
+
+@dataclass(slots=True)
+class Outcomes:
+    """Of one service.
+
+    Attributes:
+        totals: operations by second.
+        failures: by class of error, by second.
+        examples: the last failed one by class.
+    """
+
+    totals: dict[float, int] = field(default_factory=dict)
+    failures: dict[str, dict[float, int]] = field(default_factory=dict)
+    examples: dict[str, Example] = field(default_factory=dict)
+
+
+def by_service(measured: pl.DataFrame, max_types: int) -> dict[Emitter, Outcomes]:
+    """From rows of `error.rate`, in order; at most `max_types` classes of a service, the last of them OTHER."""
+    found: dict[Emitter, Outcomes] = {}
+    columns = (ENVIRONMENT, SERVICE, "error.type", TIME, VALUE, COUNT, TRACE_ID, SPAN_ID, RELEASE)
+    for environment, service, error_type, second, value, count, trace_id, span_id, release in measured.select(
+        columns
+    ).iter_rows():
+        of_service = found.setdefault((environment, service), Outcomes())
+        of_service.totals[second] = of_service.totals.get(second, 0) + count
+        if value:
+            name = error_type or OTHER
+            if name not in of_service.failures and len(of_service.failures) >= max_types - 1:
+                name = OTHER
+            failures = of_service.failures.setdefault(name, {})
+            failures[second] = failures.get(second, 0) + count
+            of_service.examples[name] = Example(trace_id.to_bytes(16, "big"), span_id, release or "")
+    return found

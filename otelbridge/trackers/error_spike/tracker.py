@@ -1,0 +1,147 @@
+"""The tracker: from outcomes of operations to rates of failure, to detectors, to findings."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from otelbridge.analysis.detector_table import DetectorTable
+from otelbridge.analysis.error_spike import ErrorSpikeDetector
+from otelbridge.analysis.identities import Identity, hash_identities
+from otelbridge.core.component import ComponentSpec, Kind, Tracker
+from otelbridge.core.errors import StateUnreadable
+from otelbridge.core.findings import Finding
+from otelbridge.core.measurements import ENVIRONMENT, SERVICE, Measurements
+from otelbridge.semconv.measurements import ERROR_RATE
+from otelbridge.trackers.error_spike.outcomes import Emitter, Example, Outcomes, by_service
+from otelbridge.trackers.error_spike.report import finding
+from otelbridge.trackers.error_spike.settings import Config
+
+KEYS = (ENVIRONMENT, SERVICE, "error.type")
+_EXAMPLES = "examples"
+
+
+class ErrorSpike(Tracker):
+    """Watches the rate of each class of errors.
+
+    State: a detector of at most 8 KiB for each class of each service, and one for the service as if nothing ever failed
+    (its class is None), whose past a new class inherits.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._detectors = DetectorTable(config.max_series, self._detector, ErrorSpikeDetector.update_counts)
+        self._slots: dict[Emitter, dict[str | None, int]] = {}
+        self._examples: dict[int, Example] = {}
+        self._events: Counter[str] = Counter()
+
+    def observe(self, measurements: Measurements, now: float) -> Sequence[Finding]:
+        """Raised when a class of errors spikes, resolved when its rate is normal again or has become normal."""
+        outcomes = by_service(measurements[ERROR_RATE.name], self._config.max_error_types)
+        for emitter, of_service in outcomes.items():
+            self._make_room(emitter, of_service)
+        self._assign(outcomes)
+        shown = list(self._inputs(outcomes))
+        slots = np.array([slot for slot, _ in shown], np.int64)
+        inputs = np.array([numbers for _, numbers in shown], np.float64).reshape(-1, 3)
+        return [self._finding(slot, said, now) for _, slot, said in self._detectors.show(slots, inputs)]
+
+    @property
+    def counters(self) -> Mapping[str, int]:
+        """What detectors said, `series` now, and forgotten ones."""
+        series = self._detectors.series
+        return {**self._events, "series": len(series), "forgotten_series": series.forgotten}
+
+    def changes(self) -> Mapping[str, bytes | None]:
+        """Detectors, and the last example of each class."""
+        parts = self._detectors.changes()
+        return parts and {**parts, _EXAMPLES: msgspec.msgpack.encode(self._examples)}
+
+    def restore(self, parts: Mapping[str, bytes]) -> None:
+        """Take over a state; raises StateUnreadable."""
+        try:
+            self._detectors.restore(parts)
+            if _EXAMPLES in parts:
+                self._examples = msgspec.msgpack.decode(parts[_EXAMPLES], type=dict[int, Example])
+        except (msgspec.MsgspecError, ValueError) as error:
+            raise StateUnreadable(f"error_spike: {error}") from error
+        for slot, (_, _, (environment, service, error_type)) in sorted(self._detectors.identities.items()):
+            self._slots.setdefault((environment, service), {})[error_type] = slot
+
+    def _make_room(self, emitter: Emitter, outcomes: Outcomes) -> None:
+        """Let go of the classes that did not occur for longest, where new ones would be too many."""
+        known = self._slots.get(emitter, {})
+        new = sum(error_type not in known for error_type in outcomes.failures)
+        surplus = len(known) + new - 1 - self._config.max_error_types
+        if surplus <= 0:
+            return
+        idle = [
+            (error_type, slot) for error_type, slot in known.items() if error_type not in (None, *outcomes.failures)
+        ]
+        age = dict(zip((slot for _, slot in idle), self._detectors.series.last_seen(s for _, s in idle), strict=True))
+        oldest = sorted(idle, key=lambda one: (age[one[1]], one[1]))[:surplus]
+        self._detectors.release(slot for _, slot in oldest)
+        for error_type, slot in oldest:
+            del known[error_type]
+            self._examples.pop(slot, None)
+
+    def _assign(self, outcomes: Mapping[Emitter, Outcomes]) -> None:
+        """A slot for each service and each class that occurs now."""
+        identities: list[Identity] = [
+            (ERROR_RATE.name, KEYS, (*emitter, error_type))
+            for emitter, of_service in outcomes.items()
+            for error_type in (None, *of_service.failures)
+        ]
+        hashes = hash_identities(identities)
+        keys = np.array([hashes[identity] for identity in identities], np.uint64)
+        assigned = self._detectors.assign(keys, lambda row: identities[row])
+        for _, _, (environment, service, error_type) in self._detectors.forgotten:
+            of_service = self._slots[environment, service]
+            self._examples.pop(of_service.pop(error_type), None)
+            if not of_service:
+                del self._slots[environment, service]
+        for (_, _, (environment, service, error_type)), slot in zip(
+            identities, assigned.slot_of_row.tolist(), strict=True
+        ):
+            if slot >= 0:
+                self._slots.setdefault((environment, service), {})[error_type] = slot
+                if error_type is not None:
+                    self._examples[slot] = outcomes[environment, service].examples[error_type]
+        for slot, row in assigned.fresh:
+            environment, service, error_type = identities[row][2]
+            without_errors = self._slots[environment, service].get(None)
+            if error_type is not None and without_errors is not None:
+                self._detectors.inherit(without_errors, slot)
+
+    def _inputs(self, outcomes: Mapping[Emitter, Outcomes]) -> Iterator[tuple[int, tuple[float, int, int]]]:
+        """For every class of these services: second, operations, failures."""
+        for emitter, of_service in outcomes.items():
+            for second, total in sorted(of_service.totals.items()):
+                for error_type, slot in sorted(self._slots.get(emitter, {}).items(), key=lambda one: one[1]):
+                    failures = of_service.failures.get(error_type, {}) if error_type is not None else {}
+                    yield slot, (second, total, failures.get(second, 0))
+
+    def _detector(self, _identity: Identity) -> ErrorSpikeDetector:
+        return ErrorSpikeDetector(
+            hold_seconds=self._config.hold_seconds,
+            multiplier=self._config.multiplier,
+            min_failures=self._config.min_failures,
+        )
+
+    def _finding(self, slot: int, said: Mapping[str, Any], now: float) -> Finding:
+        self._events[said["kind"]] += 1
+        return finding(said, self._detectors.identities[slot][2], self._examples.get(slot), now)
+
+
+SPEC = ComponentSpec(
+    kind=Kind.TRACKER,
+    name="error_spike",
+    config=Config,
+    build=lambda config, _context: ErrorSpike(config),
+    summary="Tells when a class of errors of a service has become frequent, once a spike",
+    watches=lambda _config: frozenset({ERROR_RATE.name}),
+)
