@@ -1,0 +1,73 @@
+"""The level that counts as normal, and how much blocks scatter around it.
+
+Median and median absolute deviation, so that no outlier moves them. Values with a memory make neighbouring blocks alike:
+n of them say less than n. The spread is therefore widened by sqrt((1 + r) / (1 - r)), r the correlation of neighbours,
+which is what keeps a wandering level from looking like a change.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from otelbridge.analysis.degradation.settings import SPREAD_FLOOR
+
+NORMAL_MAD = 1.4826
+"""Standard deviations in a median absolute deviation of a normal distribution."""
+
+NORMAL_DECILES = 2.563
+"""Standard deviations between the first and the last decile of a normal distribution."""
+
+MAX_CORRELATION = 0.9
+"""Beyond that the widening is a guess."""
+
+MEDIAN_ERROR = 1.2533
+"""Standard error of a median of n over that of a mean: sqrt(pi / 2)."""
+
+SMALL_SAMPLE = 4.0
+"""The spread of n blocks is taken 1 + 4/n times wider, for it is itself uncertain (by trial)."""
+
+
+@dataclass(slots=True)
+class Baseline:
+    """What is normal in one channel; `level` and `spread` are of logarithms."""
+
+    level: float = 0.0
+    spread: float = 1.0
+    blocks: int = 0
+
+    def error(self, blocks: int) -> float:
+        """Standard error of the distance between the baseline and a median of so many blocks."""
+        return MEDIAN_ERROR * self.spread * math.sqrt(1 / blocks + 1 / max(self.blocks, 1))
+
+
+def measure(levels: NDArray[np.float64]) -> Baseline:
+    """The baseline of blocks whose season is taken away."""
+    count = len(levels)
+    low, middle, high = count // 10, count // 2, count - 1 - count // 10
+    ordered = np.sort(levels)
+    center = float(ordered[middle])
+    residuals = levels - center
+    deviation = float(np.partition(np.abs(residuals), middle)[middle])
+    spread = max(deviation * NORMAL_MAD, float(ordered[high] - ordered[low]) / NORMAL_DECILES, SPREAD_FLOOR)
+    bounded = np.clip(residuals, -3 * spread, 3 * spread)
+    bounded -= bounded.mean()
+    power = float(bounded @ bounded)
+    correlation = float(bounded[1:] @ bounded[:-1]) / power if power > 0 else 0.0
+    correlation = min(max(correlation + 1 / count, 0.0), MAX_CORRELATION)
+    widened = spread * math.sqrt((1 + correlation) / (1 - correlation)) * (1 + SMALL_SAMPLE / count)
+    return Baseline(center, widened, count)
+
+
+def highest_run(levels: NDArray[np.float64], length: int, baseline: Baseline) -> float:
+    """The largest mean of `length` blocks in a row above the baseline, single blocks bounded to three spreads."""
+    if len(levels) < length:
+        return -math.inf
+    limit = 3 * baseline.spread
+    sums = np.cumsum(np.clip(levels - baseline.level, -limit, limit))
+    runs = sums[length - 1 :].copy()
+    runs[1:] -= sums[:-length]
+    return float(runs.max()) / length
