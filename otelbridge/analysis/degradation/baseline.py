@@ -30,6 +30,9 @@ MEDIAN_ERROR = 1.2533
 SMALL_SAMPLE = 4.0
 """The spread of n blocks is taken 1 + 4/n times wider, for it is itself uncertain (by trial)."""
 
+MIN_REFERENCE = 48
+"""So many blocks a baseline is taken for at least when rare levels are counted: few blocks show nothing rare."""
+
 
 @dataclass(slots=True)
 class Baseline:
@@ -37,14 +40,16 @@ class Baseline:
 
     level: float = 0.0
     spread: float = 1.0
+    raw: float = 0.0
     blocks: int = 0
+    correlation: float = 0.0
 
     def error(self, blocks: int) -> float:
         """Standard error of the distance between the baseline and a median of so many blocks."""
         return MEDIAN_ERROR * self.spread * math.sqrt(1 / blocks + 1 / max(self.blocks, 1))
 
 
-def measure(levels: NDArray[np.float64]) -> Baseline:
+def measure(levels: NDArray[np.float64], raw: float | None = None) -> Baseline:
     """The baseline of blocks whose season is taken away."""
     count = len(levels)
     low, middle, high = count // 10, count // 2, count - 1 - count // 10
@@ -57,17 +62,33 @@ def measure(levels: NDArray[np.float64]) -> Baseline:
     bounded -= bounded.mean()
     power = float(bounded @ bounded)
     correlation = float(bounded[1:] @ bounded[:-1]) / power if power > 0 else 0.0
-    correlation = min(max(correlation + 1 / count, 0.0), MAX_CORRELATION)
+    correlation = min(max(correlation + 1 / math.sqrt(count), 0.0), MAX_CORRELATION)
     widened = spread * math.sqrt((1 + correlation) / (1 - correlation)) * (1 + SMALL_SAMPLE / count)
-    return Baseline(center, widened, count)
+    return Baseline(center, widened, center if raw is None else raw, count, correlation)
 
 
-def highest_run(levels: NDArray[np.float64], length: int, baseline: Baseline) -> float:
-    """The largest mean of `length` blocks in a row above the baseline, single blocks bounded to three spreads."""
-    if len(levels) < length:
+def highest_run(distances: NDArray[np.float64], length: int, spread: float) -> float:
+    """The largest mean of `length` blocks in a row, single blocks bounded to three spreads."""
+    if len(distances) < length:
         return -math.inf
-    limit = 3 * baseline.spread
-    sums = np.cumsum(np.clip(levels - baseline.level, -limit, limit))
+    sums = np.cumsum(np.clip(distances, -3 * spread, 3 * spread))
     runs = sums[length - 1 :].copy()
     runs[1:] -= sums[:-length]
     return float(runs.max()) / length
+
+
+def evidence(window: NDArray[np.float64], reference: NDArray[np.float64], bound: float, correlation: float) -> float:
+    """How unlikely it is that so many blocks of the window lie above `bound`, going by the baseline: -log(probability).
+
+    Chernoff's bound of a binomial distribution; neighbours that are alike count for less.
+    """
+    known = max(len(reference), MIN_REFERENCE)
+    usual = (float(np.count_nonzero(reference > bound)) + 0.5) / (known + 1)
+    count = len(window)
+    share = float(np.count_nonzero(window > bound)) / count
+    if share <= usual:
+        return 0.0
+    divergence = share * math.log(share / usual)
+    if share < 1:
+        divergence += (1 - share) * math.log((1 - share) / (1 - usual))
+    return count * known / (count + known) * divergence * (1 - correlation) / (1 + correlation)

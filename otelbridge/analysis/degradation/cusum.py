@@ -17,15 +17,15 @@ class Cusum:
         self.up = self.down = 0.0
         self.up_start = self.down_start = 0
 
-    def add(self, number: int, distance: float, allowance: float, spread: float) -> None:
-        """Block `number` lies `distance` above what was expected."""
-        score = (distance - allowance) / spread
+    def add(self, number: int, above: float, below: float, allowance: float, spread: float) -> None:
+        """Block `number` lies `above` the highest that was expected and `below` the lowest."""
+        score = (above - allowance) / spread
         score = CLIP if score > CLIP else -CLIP if score < -CLIP else score
         if self.up == 0.0:
             self.up_start = number
         total = self.up + score
         self.up = 0.0 if total <= 0.0 else CEILING if total > CEILING else total
-        score = (-distance - allowance) / spread
+        score = (below - allowance) / spread
         score = CLIP if score > CLIP else -CLIP if score < -CLIP else score
         if self.down == 0.0:
             self.down_start = number

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from otelbridge.analysis.degradation import settings as known
-from otelbridge.analysis.degradation.baseline import Baseline, highest_run, measure
+from otelbridge.analysis.degradation.baseline import Baseline, evidence, highest_run, measure
 from otelbridge.analysis.degradation.blocks import Blocks, block_material, tail_rank
 from otelbridge.analysis.degradation.cusum import Cusum
 from otelbridge.analysis.degradation.season import SHORT_SECONDS, Season, is_jump, slot_of
@@ -41,7 +41,7 @@ class DegradationDetector:
         self._window = (0, 0)
         self._alarm = -1
         self._alarm_at = 0
-        self._lift = 0.0
+        self._grain = math.inf
         self._before = math.nan
         self._improved = (-math.inf, 0.0)
 
@@ -97,7 +97,9 @@ class DegradationDetector:
         self._last_end = end
         blocks = self._blocks
         number = blocks.count
-        floor = known.VALUE_FLOOR
+        if 0.0 < median < self._grain:
+            self._grain = median
+        floor = self._grain * 0.5 if self._grain < math.inf else known.VALUE_FLOOR
         x = (math.log(median if median > floor else floor), math.log(p90 if p90 > floor else floor))
         blocks.append(x[0], x[1], end)
         bases = self._bases
@@ -109,8 +111,11 @@ class DegradationDetector:
         offset = self._season.offset(end)
         for c in (0, 1):
             base = bases[c]
+            seasonal = base.level + offset
+            high = seasonal if seasonal > base.raw else base.raw
+            low = seasonal if seasonal < base.raw else base.raw
             self._cusums[c].add(
-                number, x[c] - base.level - offset, known.ALLOWANCE * self._channels[c].threshold, base.spread
+                number, x[c] - high, low - x[c], known.ALLOWANCE * self._channels[c].threshold, base.spread
             )
         event = self._in_alarm(number, end) if self._alarm >= 0 else self._judge(number, end, offset)
         self._learn(number, x[0], end)
@@ -121,9 +126,7 @@ class DegradationDetector:
     def _learn(self, number: int, x: float, end: float) -> None:
         season = self._season
         slot = slot_of(end)
-        if season.offsets is None:
-            closed = season.add(x - self._lift, end, slot)
-        elif self._alarm < 0 and self._cusums[0].up < known.DECISION / 2:
+        if self._alarm < 0 and (season.offsets is None or self._cusums[0].up < known.DECISION / 2):
             closed = season.add(x, end, slot)
         else:
             closed = season.skip(slot)
@@ -131,10 +134,7 @@ class DegradationDetector:
             levels = self._blocks.levels[0, : self._blocks.size].astype(np.float64)
             steps = np.abs(np.diff(levels))
             noise = 1.4826 * float(np.median(steps)) / math.sqrt(2)
-            before = season.offset(end)
             season.learn(end, noise)
-            if not math.isclose(before, season.offset(end)):
-                pass
 
     def _refresh(self, number: int) -> None:
         if self._alarm >= 0 or (self._mode == 2 and number - self._start < 48):
@@ -155,6 +155,8 @@ class DegradationDetector:
             for c in (0, 1):
                 base = self._bases[c]
                 base.level = float(np.median(self._flat(c, begin, stop)))
+                raw = self._raw(c, begin, stop)
+                base.raw = base.level if raw is None else raw
                 base.blocks = stop - begin
             self._window = (begin, stop)
             return
@@ -165,7 +167,23 @@ class DegradationDetector:
         self._mode = 0
         self._window = (begin, stop)
         for c in (0, 1):
-            self._bases[c] = measure(self._flat(c, begin, stop))
+            self._bases[c] = measure(self._flat(c, begin, stop), self._raw(c, begin, stop))
+
+    def _raw(self, channel: int, start: int, stop: int) -> float | None:
+        if self._season.offsets is None:
+            return None
+        where = self._blocks.within(start, stop)
+        return float(np.median(self._blocks.levels[channel, where]))
+
+    def _distances(self, channel: int, start: int, stop: int, sign: float) -> Floats:
+        """How far blocks lie beyond the baseline in the direction of `sign`, the nearer of the two expectations."""
+        where = self._blocks.within(start, stop)
+        base = self._bases[channel]
+        levels = self._blocks.levels[channel, where].astype(np.float64)
+        if self._season.offsets is None:
+            return sign * (levels - base.level)
+        seasonal = base.level + self._season.offsets_at(self._blocks.ends[where])
+        return np.minimum(sign * (levels - seasonal), sign * (levels - base.raw))
 
     def _flat(self, channel: int, start: int, stop: int) -> Floats:
         """Levels of blocks without the season."""
@@ -207,13 +225,16 @@ class DegradationDetector:
         n = min(number - start + 1, known.LONGEST_WINDOW)
         if n < channel.min_blocks or (number - start > 16 and number % 4):
             return None
-        distances = sign * (self._flat(c, number + 1 - n, number + 1) - base.level)
+        distances = self._distances(c, number + 1 - n, number + 1, sign)
+        reference = self._distances(c, *self._window, sign)
+        limit = 3 * base.spread
+        usual = float(np.clip(reference, -limit, limit).mean()) if len(reference) else 0.0
         thr = channel.threshold
         for m in (n, n // 2, n // 4):
             if m < channel.min_blocks:
                 break
             window = distances[n - m :]
-            effect = float(np.median(window))
+            effect = min(float(np.median(window)), float(np.minimum(window, 3 * limit).mean()) - usual)
             error = base.error(m)
             if effect < thr or effect - known.CONFIDENCE * error < known.CERTAIN_SHARE * thr:
                 continue
@@ -222,8 +243,9 @@ class DegradationDetector:
             normal = math.exp(base.level + offset)
             if abs(math.exp(sign * effect) - 1) * normal < self.settings.min_change:
                 continue
-            reference = sign * (self._flat(c, *self._window) - base.level)
-            if effect <= highest_run(reference, m, Baseline(0.0, base.spread, base.blocks)):
+            if evidence(window, reference, effect / 2, base.correlation) < 10.0:
+                continue
+            if effect <= highest_run(reference, m, base.spread):
                 continue
             if self._undecided_day(number and self._last_end) and effect < SEASON_LIMIT:
                 where = self._blocks.within(0, number + 1)
@@ -266,7 +288,8 @@ class DegradationDetector:
             return event
         event = self._event("alert", c, start, end, offset, effect, error)
         self._alarm, self._alarm_at = c, number
-        self._lift = effect if c == 0 else 0.0
+        if self._season.offsets is None:
+            self._season.forget(since, end)
         for cusum in self._cusums:
             cusum.clear()
         return event
@@ -274,8 +297,7 @@ class DegradationDetector:
     def _fall(self, c, start, number, end, offset, effect, error, m):
         base = self._bases[0].level
         event = self._event("improvement", c, start, end, offset, -effect, error)
-        if c == 0:
-            self._improved = (event["since"], base)
+        self._improved = (event["since"], base)
         if not math.isnan(self._before) and abs(base - effect - self._before) < self._channels[0].threshold / 2:
             event["kind"] = "recovery"
             self._before = math.nan
@@ -286,26 +308,30 @@ class DegradationDetector:
         begin = number + 1 - m
         old = self._bases[0].level
         for c in (0, 1):
-            base = self._bases[c]
-            self._bases[c] = Baseline(float(np.median(self._flat(c, begin, number + 1))), base.spread, m)
+            self._bases[c] = self._moved(c, begin, number + 1)
             self._cusums[c].clear()
         self._season.shift(self._bases[0].level - old)
         self._start = begin
         self._window = (begin, number + 1)
         self._mode = 1
 
+    def _moved(self, c: int, begin: int, stop: int) -> Baseline:
+        base, level, raw = self._bases[c], float(np.median(self._flat(c, begin, stop))), self._raw(c, begin, stop)
+        return Baseline(level, base.spread, level if raw is None else raw, stop - begin, base.correlation)
+
     def _in_alarm(self, number: int, end: float) -> Event | None:
         c = self._alarm
         base, thr = self._bases[c], self._channels[c].threshold
         age = number - self._alarm_at
-        for m in (8, 16, 32):
+        for m in (8, 16, 32) if c == 0 else (16, 32):
             if m > 8 and (number % 4 or age < m):
                 break
-            effect = float(np.median(self._flat(c, number + 1 - m, number + 1))) - base.level
+            levels = self._flat(c, number + 1 - m, number + 1) - base.level
+            effect = max(float(np.median(levels)), float(np.clip(levels, -thr, 4 * thr).mean()))
             error = base.error(m)
             if effect < known.RECOVERY_SHARE * thr and effect + 1.5 * error < thr:
                 event = self._event("recovery", c, number + 1 - m, end, self._season.offset(end), effect, error)
-                self._alarm, self._lift = -1, 0.0
+                self._alarm = -1
                 self._start, self._mode = number + 1 - m, 2
                 for cusum in self._cusums:
                     cusum.clear()
@@ -319,6 +345,6 @@ class DegradationDetector:
         effect = float(np.median(levels)) - base.level
         event = self._event("info", c, number - 31, end, self._season.offset(end), effect, base.error(32))
         self._before = self._bases[0].level
-        self._alarm, self._lift = -1, 0.0
+        self._alarm = -1
         self._rebase(number, 32)
         return event

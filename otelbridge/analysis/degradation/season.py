@@ -25,7 +25,7 @@ ADAPTATION = 0.3
 SHORT_SECONDS = 5_400.0
 """A course of a day with a factor of two between night and noon moves by less than 15 % in so long."""
 
-JUMP_SECONDS = 10_800.0
+JUMP_SECONDS = 7_200.0
 """Before and after a possible jump the course of a day is a straight line for so long."""
 
 JUMP_ERRORS = 3.0
@@ -92,6 +92,13 @@ class Season:
         self.levels[self._open] = level if math.isnan(known) else known + ADAPTATION * (level - known)
         self._open_sum, self._open_blocks = 0.0, 0
         return True
+
+    def forget(self, start: float, end: float) -> None:
+        """What was learned in the hours between is not to be kept: they were no ordinary ones."""
+        hours = min(int(end // SLOT_SECONDS - start // SLOT_SECONDS) + 1, SLOTS)
+        first = slot_of(start)
+        self.levels[[(first + hour) % SLOTS for hour in range(hours)]] = np.nan
+        self._open_sum, self._open_blocks = 0.0, 0
 
     def shift(self, change: float) -> None:
         """All of the day has become slower or faster."""
