@@ -62,7 +62,7 @@ def measure(levels: NDArray[np.float64], raw: float | None = None) -> Baseline:
     bounded -= bounded.mean()
     power = float(bounded @ bounded)
     correlation = float(bounded[1:] @ bounded[:-1]) / power if power > 0 else 0.0
-    correlation = min(max(correlation + 1 / math.sqrt(count), 0.0), MAX_CORRELATION)
+    correlation = min(max(correlation + 0.5 / math.sqrt(count), 0.0), MAX_CORRELATION)
     widened = spread * math.sqrt((1 + correlation) / (1 - correlation)) * (1 + SMALL_SAMPLE / count)
     return Baseline(center, widened, center if raw is None else raw, count, correlation)
 

@@ -14,7 +14,8 @@ from otelbridge.analysis.degradation import settings as known
 from otelbridge.analysis.degradation.baseline import Baseline, evidence, highest_run, measure
 from otelbridge.analysis.degradation.blocks import Blocks, block_material, tail_rank
 from otelbridge.analysis.degradation.cusum import Cusum
-from otelbridge.analysis.degradation.season import SHORT_SECONDS, Season, is_jump, slot_of
+from otelbridge.analysis.degradation.first_day import explained_by_day
+from otelbridge.analysis.degradation.season import SHORT_SECONDS, Season, slot_of
 from otelbridge.analysis.degradation.settings import Settings
 
 Floats = NDArray[np.float64]
@@ -234,22 +235,24 @@ class DegradationDetector:
             if m < channel.min_blocks:
                 break
             window = distances[n - m :]
-            effect = min(float(np.median(window)), float(np.minimum(window, 3 * limit).mean()) - usual)
+            effect = float(np.median(window))
             error = base.error(m)
             if effect < thr or effect - known.CONFIDENCE * error < known.CERTAIN_SHARE * thr:
                 continue
             if m <= 4 and window.min() < thr / 2:
                 continue
+            if float(np.minimum(window, 3 * limit).mean()) - usual < 0.7 * effect:
+                continue
             normal = math.exp(base.level + offset)
             if abs(math.exp(sign * effect) - 1) * normal < self.settings.min_change:
                 continue
-            if evidence(window, reference, effect / 2, base.correlation) < 10.0:
+            if evidence(window, reference, effect / 2, base.correlation) < 8.0:
                 continue
             if effect <= highest_run(reference, m, base.spread):
                 continue
             if self._undecided_day(number and self._last_end) and effect < SEASON_LIMIT:
                 where = self._blocks.within(0, number + 1)
-                if not is_jump(
+                if explained_by_day(
                     sign * self._blocks.levels[c, where].astype(np.float64),
                     self._blocks.ends[where],
                     start - self._blocks.first,

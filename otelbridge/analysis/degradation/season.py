@@ -25,15 +25,6 @@ ADAPTATION = 0.3
 SHORT_SECONDS = 5_400.0
 """A course of a day with a factor of two between night and noon moves by less than 15 % in so long."""
 
-JUMP_SECONDS = 7_200.0
-"""Before and after a possible jump the course of a day is a straight line for so long."""
-
-JUMP_ERRORS = 3.0
-"""Standard errors that a jump must be above zero."""
-
-JUMP_SHARE = 0.6
-"""Share of the threshold that a jump must be."""
-
 
 def slot_of(time: float) -> int:
     """The hour of the day."""
@@ -139,24 +130,3 @@ class Season:
         share = position - whole
         before = np.mod(whole, SLOTS).astype(np.intp)
         return self.offsets[before] * (1 - share) + self.offsets[(before + 1) % SLOTS] * share
-
-
-def is_jump(levels: NDArray[np.float64], times: NDArray[np.float64], at: int, least: float, spread: float) -> bool:
-    """Whether the level jumped by `least` near block `at`, beside a straight line that the season may be.
-
-    The best of the places around `at` is taken: a line and a step are fitted to what lies within `JUMP_SECONDS`.
-    """
-    best = -math.inf
-    for place in range(max(at - 2, 2), min(at + 4, len(levels) - 2)):
-        start, stop = np.searchsorted(times, (times[place] - JUMP_SECONDS, times[place] + JUMP_SECONDS))
-        before, after = place - int(start), int(stop) - place
-        if min(before, after) < 2:
-            continue
-        window, span = levels[start:stop], times[start:stop] - times[place]
-        scale = float(np.abs(span).max()) or 1.0
-        design = np.column_stack((np.ones(len(span)), span / scale, np.arange(len(span)) >= before))
-        inverse = np.linalg.pinv(design.T @ design)
-        step = float((inverse @ (design.T @ window))[2])
-        error = spread * math.sqrt(max(float(inverse[2, 2]), 0.0))
-        best = max(best, min(step / least, step / (JUMP_ERRORS * error) if error > 0 else math.inf))
-    return best >= 1.0

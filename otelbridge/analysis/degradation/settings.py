@@ -17,10 +17,10 @@ MIN_BLOCK_SIZE = 4
 BASELINE_BLOCKS = 192
 """Blocks that make the baseline: 6,144 values, three times the longest ramp that has to be seen."""
 
-LAG_BLOCKS = 32
+LAG_BLOCKS = 64
 """How late a block enters the baseline: a ramp of 2,000 values is half over before the baseline begins to follow it."""
 
-CAPACITY = 288
+CAPACITY = 352
 """Blocks remembered: baseline, lag and 64 more."""
 
 SHIFT = 32
