@@ -24,8 +24,11 @@ NORMAL_DECILES = 2.563
 MAX_CORRELATION = 0.9
 """Beyond that the widening is a guess."""
 
-MEDIAN_ERROR = 1.2533
-"""Standard error of a median of n over that of a mean: sqrt(pi / 2)."""
+MIDDLE_ERROR = 1.05
+"""Standard error of `middle` of n over that of a mean, of a normal distribution."""
+
+MIDDLE_SPREADS = 2.0
+"""How far from the median a block counts in `middle`."""
 
 SMALL_SAMPLE = 4.0
 """The spread of n blocks is taken 1 + 4/n times wider, for it is itself uncertain (by trial)."""
@@ -46,7 +49,16 @@ class Baseline:
 
     def error(self, blocks: int) -> float:
         """Standard error of the distance between the baseline and a median of so many blocks."""
-        return MEDIAN_ERROR * self.spread * math.sqrt(1 / blocks + 1 / max(self.blocks, 1))
+        return MIDDLE_ERROR * self.spread * math.sqrt(1 / blocks + 1 / max(self.blocks, 1))
+
+
+def middle(levels: NDArray[np.float64], spread: float) -> float:
+    """The mean of levels bounded to their median plus or minus two spreads.
+
+    As immune to outliers as the median, a third more efficient, and without its jumps where levels have two modes.
+    """
+    center = float(np.median(levels))
+    return float(np.clip(levels, center - MIDDLE_SPREADS * spread, center + MIDDLE_SPREADS * spread).mean())
 
 
 def measure(levels: NDArray[np.float64], raw: float | None = None) -> Baseline:
@@ -58,8 +70,10 @@ def measure(levels: NDArray[np.float64], raw: float | None = None) -> Baseline:
     residuals = levels - center
     deviation = float(np.partition(np.abs(residuals), middle)[middle])
     spread = max(deviation * NORMAL_MAD, float(ordered[high] - ordered[low]) / NORMAL_DECILES, SPREAD_FLOOR)
-    bounded = np.clip(residuals, -3 * spread, 3 * spread)
-    bounded -= bounded.mean()
+    bounded = np.clip(residuals, -MIDDLE_SPREADS * spread, MIDDLE_SPREADS * spread)
+    shift = float(bounded.mean())
+    center += shift
+    bounded -= shift
     power = float(bounded @ bounded)
     correlation = float(bounded[1:] @ bounded[:-1]) / power if power > 0 else 0.0
     correlation = min(max(correlation + 0.5 / math.sqrt(count), 0.0), MAX_CORRELATION)

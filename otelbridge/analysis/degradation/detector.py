@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from otelbridge.analysis.degradation import settings as known
-from otelbridge.analysis.degradation.baseline import Baseline, evidence, highest_run, measure
+from otelbridge.analysis.degradation.baseline import Baseline, evidence, highest_run, measure, middle
 from otelbridge.analysis.degradation.blocks import Blocks, block_material, tail_rank
 from otelbridge.analysis.degradation.cusum import Cusum
 from otelbridge.analysis.degradation.first_day import explained_by_day
@@ -155,7 +155,7 @@ class DegradationDetector:
                 return
             for c in (0, 1):
                 base = self._bases[c]
-                base.level = float(np.median(self._flat(c, begin, stop)))
+                base.level = middle(self._flat(c, begin, stop), base.spread)
                 raw = self._raw(c, begin, stop)
                 base.raw = base.level if raw is None else raw
                 base.blocks = stop - begin
@@ -174,7 +174,7 @@ class DegradationDetector:
         if self._season.offsets is None:
             return None
         where = self._blocks.within(start, stop)
-        return float(np.median(self._blocks.levels[channel, where]))
+        return middle(self._blocks.levels[channel, where].astype(np.float64), self._bases[channel].spread)
 
     def _distances(self, channel: int, start: int, stop: int, sign: float) -> Floats:
         """How far blocks lie beyond the baseline in the direction of `sign`, the nearer of the two expectations."""
@@ -235,7 +235,7 @@ class DegradationDetector:
             if m < channel.min_blocks:
                 break
             window = distances[n - m :]
-            effect = float(np.median(window))
+            effect = middle(window, base.spread) if m >= 8 else float(np.median(window))
             error = base.error(m)
             if effect < thr or effect - known.CONFIDENCE * error < known.CERTAIN_SHARE * thr:
                 continue
@@ -319,7 +319,8 @@ class DegradationDetector:
         self._mode = 1
 
     def _moved(self, c: int, begin: int, stop: int) -> Baseline:
-        base, level, raw = self._bases[c], float(np.median(self._flat(c, begin, stop))), self._raw(c, begin, stop)
+        base, raw = self._bases[c], self._raw(c, begin, stop)
+        level = middle(self._flat(c, begin, stop), base.spread)
         return Baseline(level, base.spread, level if raw is None else raw, stop - begin, base.correlation)
 
     def _in_alarm(self, number: int, end: float) -> Event | None:
