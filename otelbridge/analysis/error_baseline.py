@@ -2,7 +2,7 @@
 
 Fed with blocks of (requests, failures). The rate is pooled from the newest blocks: as many as it takes to have seen
 enough failures to know it, at least two hours' worth, so that a rate that follows the time of day is followed, and at
-most twelve. Blocks far above the rest count no more than a block may (a short incident must not hide the next one), and
+most twelve. Scatter is that around the rate of the same two hours. Blocks far above the rest count no more than a block may (a short incident must not hide the next one), and
 the scatter of the blocks beyond that of independent failures is measured, including how long a deviation lasts: failures
 come in bursts, and what is a burst must not be called significant.
 """
@@ -23,8 +23,8 @@ MIN_BLOCKS = 24
 """2 h: shorter, and a slow rise is learnt before it is noticed; longer, and the morning is compared with the night."""
 ENOUGH_FAILURES = 60.0
 """Fixes the rate to +-13 %; more would only make the baseline older."""
-TRIMMED = 0.1
-"""Share of the blocks left out of the scatter, the wildest: an incident of 10 minutes in 2 h."""
+WILD_BLOCKS, WILD_SHARE = 2, 0.03
+"""An incident that was too short for an alert lies in two blocks; two such incidents a day are no property of a series."""
 CLIP_SIGMA = 3.0
 ROUNDS = 4  # of estimating the rate, clipping, estimating again; an incident's weight falls by some 3 times a round
 MAX_PERSISTENCE = 4.0
@@ -55,34 +55,45 @@ def estimate(requests: list[int], failures: list[int]) -> Normal:
     """Estimate from blocks, oldest first, at least one, each with at least one request."""
     total = np.asarray(requests, dtype=np.float64)
     failed = np.asarray(failures, dtype=np.float64)
-    start = max(0, len(total) - MIN_BLOCKS)
-    if start:
-        seen = np.cumsum(failed[::-1])
-        needed = int(np.searchsorted(seen, ENOUGH_FAILURES)) + 1
-        start = max(0, min(start, len(total) - needed))
-    total, failed = total[start:], failed[start:]
-    requests_seen = float(total.sum())
+    blocks = len(total)
+    stretch = (np.arange(blocks) - blocks) // MIN_BLOCKS + -(-blocks // MIN_BLOCKS)
+    starts = np.flatnonzero(np.diff(stretch, prepend=-1))
+    of_stretch = np.add.reduceat(total, starts)
     kept = failed
-    rate = dispersion = 0.0
+    dispersion = 1.0
+    expected = total
     for _ in range(ROUNDS):
-        rate = (float(kept.sum()) + 0.5) / (requests_seen + 1.0)
-        expected = total * rate
-        dispersion = max(1.0 - rate, _scatter(failed, expected))
+        rates = (np.add.reduceat(kept, starts) + 0.5) / (of_stretch + 1.0)
+        expected = total * rates[stretch]
+        dispersion = max(1.0 - float(rates[-1]), _scatter(failed, expected))
         kept = np.minimum(failed, expected + CLIP_SIGMA * np.sqrt(dispersion * expected) + 1.0)
-    residual = (kept - total * rate) / np.sqrt(total * rate)
+    recent = _recent(kept)
+    requests_seen, failures_seen = float(total[recent:].sum()), float(kept[recent:].sum())
     return Normal(
         requests=requests_seen,
-        failures=float(kept.sum()),
-        rate=rate,
-        dispersion=dispersion * (1.0 + FEW_BLOCKS / len(total)),
-        persistence=_persistence(residual),
+        failures=failures_seen,
+        rate=(failures_seen + 0.5) / (requests_seen + 1.0),
+        dispersion=dispersion * (1.0 + FEW_BLOCKS / blocks),
+        persistence=_persistence((kept - expected) / np.sqrt(expected)),
     )
 
 
+def _recent(failures: Floats) -> int:
+    """The first of the newest blocks that hold enough failures."""
+    start = max(0, len(failures) - MIN_BLOCKS)
+    if start:
+        seen = np.cumsum(failures[::-1])
+        start = max(0, min(start, len(failures) - int(np.searchsorted(seen, ENOUGH_FAILURES)) - 1))
+    return start
+
+
 def _scatter(failed: Floats, expected: Floats) -> float:
+    """Variance over expectation, the wildest blocks counted like the wildest of the rest."""
     squares = np.sort((failed - expected) ** 2 / expected)
-    kept = max(1, len(squares) - math.ceil(TRIMMED * len(squares)))
-    return float(squares[:kept].mean())
+    wild = max(WILD_BLOCKS, int(WILD_SHARE * len(squares)))
+    if len(squares) > 2 * wild:
+        np.minimum(squares, squares[-wild - 1], out=squares)
+    return float(squares.mean())
 
 
 def _persistence(residual: Floats) -> float:

@@ -18,7 +18,7 @@ import msgspec
 import numpy as np
 
 from otelbridge.analysis.error_baseline import MAX_BLOCKS, MIN_BLOCKS, Normal, estimate
-from otelbridge.analysis.excursion import DOUBLED, Excursion, deviance, evidence, excursions
+from otelbridge.analysis.excursion import DOUBLED, Excursion, deviance, evidence, excursions, without_densest
 from otelbridge.analysis.request_buckets import Floats, count, is_measured
 
 Event = dict[str, Any]
@@ -36,8 +36,13 @@ FLOOR_RATE = 5e-4
 MIN_FAILURES = 5.0
 SIGNIFICANT = 4.7
 """In standard deviations: 1.3e-6 one-sided. Some 3000 overlapping stretches a day are looked at."""
-NEAR_ENOUGH = 0.87
-"""The measured rate must reach this share of `multiplier`: halfway (on a log scale) between 1.5 and 2 times normal, so
+BLIP_BUCKETS = 27
+"""Nine tenths of the hold: without so long a part, the densest, a spike must still be one ..."""
+EVEN, LASTING = 2.5, 3.0
+"""... because it is more likely (e^2.5 = 12 to 1) one rate all along than a blip on a normal rate, or because the rest is
+above normal by itself, by this many standard deviations. Two stray failures beside a blip pass neither."""
+NEAR_ENOUGH = 0.9
+"""The measured rate must reach this share of `multiplier`: well between 1.5 and 2 times normal, so
 that a true doubling is found and a rise by half is not, though both are measured with an error."""
 SUSPECTED, MOST_SUSPECTED = 2.5, 12.0
 """Of the running sum of evidence: above the first stretches are measured, the second lets an old incident fade."""
@@ -230,7 +235,15 @@ class ErrorSpikeDetector:
             if blocks < 1.0 or found.failures < self._min_failures or found.failures < needed_rate * found.requests:
                 continue
             scatter = normal.dispersion * (1.0 + (normal.persistence - 1.0) * (1.0 - 1.0 / blocks))
-            if deviance(found.requests, found.failures, normal.requests, known) >= SIGNIFICANT**2 * scatter:
+            if deviance(found.requests, found.failures, normal.requests, known) < SIGNIFICANT**2 * scatter:
+                continue
+            rest = without_densest(found, bucket, requests, failures, rate, BLIP_BUCKETS)
+            if rest.failures < needed_rate * rest.requests or rest.requests <= 0.0:
+                continue
+            if (
+                rest.evenness >= EVEN * normal.dispersion
+                or deviance(rest.requests, rest.failures, normal.requests, known) >= LASTING**2 * normal.dispersion
+            ):
                 return found
         return None
 

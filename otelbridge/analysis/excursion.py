@@ -110,6 +110,44 @@ def _pause(bucket: Integers, against: Floats) -> tuple[int, int] | None:
     return begin, end
 
 
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """A stretch without its densest part.
+
+    Attributes:
+        requests: in the rest.
+        failures: in it.
+        evenness: log-likelihood of one rate all along over that of an own rate in the dense part and normal in the rest.
+    """
+
+    requests: float
+    failures: float
+    evenness: float
+
+
+def without_densest(
+    found: Excursion, bucket: Integers, requests: Floats, failures: Floats, normal: float, buckets: int
+) -> Rest:
+    """What is left of a stretch without the part of at most this many buckets that speaks most for an elevated rate."""
+    part = slice(found.first, found.last + 1)
+    at, total, failed = bucket[part], requests[part], failures[part]
+    rate = found.failures / found.requests
+    sums = np.concatenate(([0.0], np.cumsum(evidence(total, failed, normal, 1.0, max(rate / normal, DOUBLED)))))
+    ends = np.searchsorted(at, at + buckets)
+    begin = int(np.argmax(sums[ends] - sums[:-1]))
+    end = int(ends[begin])
+    dense_total, dense_failed = float(total[begin:end].sum()), float(failed[begin:end].sum())
+    rest_total, rest_failed = found.requests - dense_total, found.failures - dense_failed
+    evenness = (
+        _fit(found.failures, rate) - _fit(dense_failed, dense_failed / dense_total) - _fit(rest_failed, normal)
+    ) - (found.requests * rate - dense_failed - rest_total * normal)
+    return Rest(rest_total, rest_failed, evenness)
+
+
+def _fit(failures: float, rate: float) -> float:
+    return failures * math.log(rate) if failures > 0.0 else 0.0
+
+
 def deviance(requests: float, failures: float, normal_requests: float, normal_failures: float) -> float:
     """How badly one common rate explains two samples: twice the log-likelihood ratio, Poisson.
 
