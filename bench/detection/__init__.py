@@ -1,1 +1,1 @@
-"""What the detectors find, what they miss and what they make up: `python -m bench.detection`. Never run by the tests."""
+"""How well the detectors find changes that are known, and how often they find what is not there."""

@@ -1,5 +1,6 @@
-"""Pure arithmetic: no columns, no clock, no I/O."""
+"""Pure arithmetic: no columns, no clock, no I/O. The detectors can be used without the daemon."""
 
 from otelbridge.analysis.degradation import DegradationDetector
+from otelbridge.analysis.error_spike import ErrorSpikeDetector
 
-__all__ = ["DegradationDetector"]
+__all__ = ["DegradationDetector", "ErrorSpikeDetector"]
