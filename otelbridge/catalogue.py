@@ -20,6 +20,7 @@ from otelbridge.exporters.sentry import exporter as sentry
 from otelbridge.processors import db_queries, dynamic_sampling, llm_cost, n_plus_one, span_metrics
 from otelbridge.receivers import otlp
 from otelbridge.semconv.concepts import CONCEPTS
+from otelbridge.trackers import degradation, error_spike
 
 GROUP = "otelbridge.components"
 
@@ -31,6 +32,8 @@ BUILT_IN: tuple[ComponentSpec[Any], ...] = (
     group_by_trace.SPEC,
     n_plus_one.SPEC,
     dynamic_sampling.SPEC,
+    degradation.SPEC,
+    error_spike.SPEC,
     sentry.SPEC,
     file.SPEC,
     local_store.SPEC,

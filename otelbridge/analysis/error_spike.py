@@ -93,7 +93,9 @@ class ErrorSpikeDetector:
     State: at most 8 KiB as a snapshot: an hour of buckets and 12 hours of blocks, two counters each.
     """
 
-    def __init__(self, hold_seconds: float = 300.0, multiplier: float = 2.0, min_failures: float = MIN_FAILURES) -> None:
+    def __init__(
+        self, hold_seconds: float = 300.0, multiplier: float = 2.0, min_failures: float = MIN_FAILURES
+    ) -> None:
         """`hold_seconds` and `multiplier` define a spike; fewer than `min_failures` never are one."""
         self._width = hold_seconds / BUCKETS_PER_HOLD
         self._multiplier = multiplier

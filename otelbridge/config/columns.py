@@ -63,7 +63,7 @@ class Columns:
         """Check the conditions of a component; returns the columns they name."""
         component = locate(self.root, path, self.root.place)
         named: set[str] = set()
-        for found in _scalars(component) if not component.missing else ():
+        for found in scalars(component) if not component.missing else ():
             if found.text and self.fields.is_condition([str(step) for step in found.path]):
                 named |= self._check_condition(found, columns, str(path[-1]))
         return named
@@ -105,7 +105,7 @@ class Columns:
     def _where_written(self, path: Path, column: str) -> Found | None:
         """The setting that names a column, when one does."""
         component = locate(self.root, path, self.root.place)
-        return next((found for found in _scalars(component) if found.text == column), None)
+        return next((found for found in scalars(component) if found.text == column), None)
 
     def _made_later(self, column: str, component: str) -> str:
         """Words for a column that exists, but not where the component stands."""
@@ -117,14 +117,14 @@ class Columns:
         return {column.name: (column, spec.name) for spec in specs for column in spec.adds}
 
 
-def _scalars(found: Found) -> Iterator[Found]:
+def scalars(found: Found) -> Iterator[Found]:
     """Every single value below, with its path."""
     node: Node = found.node
     if isinstance(node, Scalar):
         yield found
     elif isinstance(node, document.Mapping):
         for key, entry in node.entries.items():
-            yield from _scalars(Found((*found.path, key), entry.node, entry.key))
+            yield from scalars(Found((*found.path, key), entry.node, entry.key))
     else:
         for index, item in enumerate(node.items):
-            yield from _scalars(Found((*found.path, index), item, item.place))
+            yield from scalars(Found((*found.path, index), item, item.place))

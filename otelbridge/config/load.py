@@ -1,7 +1,7 @@
 """From files, `--set` and the environment to a checked configuration, or every mistake at once.
 
-The Collector's shape word for word: receivers, processors, exporters and service; ids `type` or `type/name`; several
-files merged in order.
+The Collector's shape word for word: receivers, processors, exporters and service, and trackers beside them; ids `type`
+or `type/name`; several files merged in order.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from otelbridge.config.problems import did_you_mean
 from otelbridge.config.reading import locate
 from otelbridge.config.report import Report
 from otelbridge.config.variables import Expansion
+from otelbridge.config.watching import Watching
 from otelbridge.core.component import ComponentConfig, ComponentSpec, Kind
 
 DEFAULT = "default"
@@ -92,6 +93,7 @@ class _Loader:
         configs = service.pipelines if service else self._pipelines(root)
         plans = pipelines.plans(configs)
         Columns(self._catalogue, self._fields, root, defined, self._report).check(configs)
+        Watching(self._catalogue, root, self._report).check(plans)
         if service:
             pipelines.check_ports(service, plans)
         self._report.raise_if_any()

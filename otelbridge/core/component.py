@@ -110,6 +110,11 @@ class Tracker(ABC):
         """What the component counts since the start, for `/metrics`; by a name of its own for each event."""
         return {}
 
+    @property
+    @abstractmethod
+    def series(self) -> int:
+        """How many series it remembers."""
+
     def changes(self) -> Mapping[str, bytes | None]:
         """Parts of the state that changed since the last call, by name; None for one that is gone."""
         return {}

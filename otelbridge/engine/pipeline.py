@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import polars as pl
 
@@ -110,7 +111,9 @@ def build(
         trace_steps=[step(item) for item in processors[position + 1 :]],
         trackers=[
             WatchedBy(
-                item.id, item.spec.build(item.config, BuildContext(item.id, folder)), item.spec.watches(item.config)
+                item.id,
+                partial(item.spec.build, item.config, BuildContext(item.id, folder)),
+                item.spec.watches(item.config),
             )
             for item in trackers
         ],

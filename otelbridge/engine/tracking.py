@@ -7,13 +7,14 @@ so that what they find does not depend on how the tick was cut into batches.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 import polars as pl
 
 from otelbridge.core.batch import Batch
 from otelbridge.core.component import Tracker
+from otelbridge.core.errors import StateUnreadable
 from otelbridge.core.findings import Finding
 from otelbridge.core.measurements import Measurements, joined
 from otelbridge.engine.open_findings import OpenFindings
@@ -27,13 +28,17 @@ Parts = Mapping[str, Mapping[str, bytes | None]]
 """Changed parts of state by owner and name; None for a part that is gone."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class WatchedBy:
-    """A built tracker, its id, and the names of the measurements it sees."""
+    """A tracker, its id, how to build it anew, and the names of the measurements it sees."""
 
     id: str
-    tracker: Tracker
+    build: Callable[[], Tracker]
     watches: frozenset[str]
+    tracker: Tracker = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.tracker = self.build()
 
 
 class Tracking:
@@ -103,10 +108,17 @@ class Tracking:
         return {**changed, OWN: own} if own else changed
 
     def restore(self, parts: Mapping[str, Mapping[str, bytes]]) -> None:
-        """Take over everything that `changes` gave so far; what belongs to a tracker that is gone is left alone."""
+        """Take over everything that `changes` gave so far; what belongs to a tracker that is gone is left alone.
+
+        A tracker whose state cannot be read begins anew, and that is told as its error: what it knew can be learnt
+        again, and no span is lost.
+        """
         for watched in self.trackers:
-            if watched.id in parts:
-                watched.tracker.restore(parts[watched.id])
+            try:
+                watched.tracker.restore(parts.get(watched.id, {}))
+            except StateUnreadable as error:
+                self._on_error(watched.id, error)
+                watched.tracker = watched.build()
         own = parts.get(OWN, {})
         if OPEN_FINDINGS in own:
             self.open_findings.restore(own[OPEN_FINDINGS])

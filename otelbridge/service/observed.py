@@ -88,11 +88,17 @@ def _sampled_traces(unit: Unit) -> Readings:
 
 
 def _component_events(unit: Unit) -> Readings:
+    counters = [(step.id, step.processor.counters) for step in unit.pipeline.steps()]
+    counters += [(watched.id, watched.tracker.counters) for watched in unit.pipeline.trackers]
     return [
-        (float(count), {"component": step.id, "event": event})
-        for step in unit.pipeline.steps()
-        for event, count in step.processor.counters.items()
+        (float(count), {"component": component, "event": event})
+        for component, events in counters
+        for event, count in list(events.items())  # the task's thread may add one meanwhile
     ]
+
+
+def _tracked_series(unit: Unit) -> Readings:
+    return [(float(watched.tracker.series), {"component": watched.id}) for watched in unit.pipeline.trackers]
 
 
 OF_UNITS: Mapping[str, Callable[[Unit], Readings]] = {
@@ -119,6 +125,8 @@ OF_UNITS: Mapping[str, Callable[[Unit], Readings]] = {
     "otelbridge_component_events": _component_events,
     "otelbridge_component_errors": lambda unit: _by("component", unit.component_errors),
     "otelbridge_findings": lambda unit: _by("kind", unit.balance.findings),
+    "otelbridge_open_findings": lambda unit: _one(len(unit.task.tracking.open_findings)),
+    "otelbridge_tracked_series": _tracked_series,
     "otelbridge_log_bytes": lambda unit: _one(unit.log.used_bytes),
     "otelbridge_log_capacity_bytes": lambda unit: _one(unit.log.capacity_bytes),
     "otelbridge_log_records": lambda unit: _one(max(0, unit.log.last_sequence - unit.runner.health.position)),

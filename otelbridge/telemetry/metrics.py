@@ -63,6 +63,8 @@ METRICS: tuple[Metric, ...] = (
     Metric("otelbridge_component_events", "counter", "{events}", "what components count {pipeline, component, event}"),
     Metric("otelbridge_component_errors", "counter", "{errors}", "batches a component failed on {pipeline, component}"),
     Metric("otelbridge_findings", "counter", "{findings}", "by kind, over restarts {pipeline, kind}"),
+    Metric("otelbridge_open_findings", "gauge", "{findings}", "findings that are raised and not resolved {pipeline}"),
+    Metric("otelbridge_tracked_series", "gauge", "{series}", "series that trackers remember {pipeline, component}"),
     Metric("otelbridge_log_bytes", "gauge", "By", "bytes the log holds {pipeline}"),
     Metric("otelbridge_log_capacity_bytes", "gauge", "By", "bound on the log {pipeline}"),
     Metric("otelbridge_log_records", "gauge", "{records}", "records not read yet {pipeline}"),

@@ -16,8 +16,11 @@ FAILED = 2  # status
 
 _ANSWERED_5XX = (pl.col("kind") == SERVER) & (pl.col("http.response.status_code") >= 500)
 _HAS_FAILED = (pl.col("status") == FAILED) | _ANSWERED_5XX.fill_null(value=False)
-# What a service does for others or has done by others; internal steps would count the same failure again and again.
-_IS_OPERATION = pl.col("is_segment") | (pl.col("kind") >= SERVER) | (pl.col("op") != "default")
+# What a service does for others or has done by others. Internal steps would count the same failure again and again;
+# queries are many and fail together with what asks them, so that they would only thin out its rate.
+_IS_OPERATION = (pl.col("is_segment") | (pl.col("kind") >= SERVER) | (pl.col("op") != "default")) & ~pl.col(
+    "op"
+).str.starts_with("db")
 _CLASS_OF_ERROR = pl.coalesce("error.type", pl.col("http.response.status_code").cast(pl.String), pl.lit("error"))
 _DATABASE = pl.concat_str("db.system.name", "server.address", separator="@", ignore_nulls=True)
 

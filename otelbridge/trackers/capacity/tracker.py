@@ -52,9 +52,13 @@ class Capacity(Tracker):
 
     @property
     def counters(self) -> Mapping[str, int]:
-        """What detectors said, `series` now, and forgotten ones."""
-        series = self._detectors.series
-        return {**self._events, "series": len(series), "forgotten_series": series.forgotten}
+        """What detectors said, and `forgotten_series`."""
+        return {**self._events, "forgotten_series": self._detectors.series.forgotten}
+
+    @property
+    def series(self) -> int:
+        """How many series have a detector."""
+        return len(self._detectors.series)
 
     def changes(self) -> Mapping[str, bytes | None]:
         """Detectors, and what is used of daily limits."""

@@ -11,7 +11,9 @@ import numpy as np
 import polars as pl
 
 from otelbridge.analysis.block_table import BlockTable, WaitingShard
-from otelbridge.analysis.degradation import BLOCK_SIZE, DegradationDetector, block_material
+from otelbridge.analysis.degradation.blocks import block_material
+from otelbridge.analysis.degradation.detector import DegradationDetector
+from otelbridge.analysis.degradation.settings import BLOCK_SIZE
 from otelbridge.analysis.detector_table import DetectorTable
 from otelbridge.analysis.identities import Identity, Watched, hash_series, identity_of
 from otelbridge.core.component import ComponentSpec, Kind, Tracker
@@ -61,14 +63,18 @@ class Degradation(Tracker):
 
     @property
     def counters(self) -> Mapping[str, int]:
-        """`measurements` and `blocks` seen, what detectors said, `series` now, forgotten ones, refused measurements."""
+        """`measurements` and `blocks` seen, what detectors said, forgotten series, refused measurements."""
         series = self._detectors.series
         return {
             **self._events,
-            "series": len(series),
             "forgotten_series": series.forgotten,
             "refused_measurements": series.refused,
         }
+
+    @property
+    def series(self) -> int:
+        """How many series have a detector."""
+        return len(self._detectors.series)
 
     def changes(self) -> Mapping[str, bytes | None]:
         """Detectors and what waits for a block to be full."""

@@ -1,0 +1,75 @@
+"""Whether what trackers watch is measured: by a processor of the same pipeline, not anywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from otelbridge.config import document
+from otelbridge.config.columns import scalars
+from otelbridge.config.model import Catalogue, Configured, PipelinePlan
+from otelbridge.config.problems import did_you_mean
+from otelbridge.config.reading import Found, locate
+from otelbridge.config.report import Path, Report
+
+
+@dataclass(frozen=True, slots=True)
+class Watching:
+    """Checks the trackers of one configuration.
+
+    Attributes:
+        catalogue: which processors could measure what.
+        root: the whole tree.
+        report: where mistakes go.
+    """
+
+    catalogue: Catalogue
+    root: document.Mapping
+    report: Report
+
+    def check(self, plans: Iterable[PipelinePlan]) -> None:
+        """A name that nobody could measure is a mistake; one that nobody in the pipeline measures is odd."""
+        for plan in plans:
+            measured = _measured(plan.processors)
+            for index, tracker in enumerate(plan.trackers):
+                watches = tracker.spec.watches(tracker.config)
+                for name in sorted(watches - measured):
+                    self._tell(tracker, name, plan.id, measured)
+                if not watches & measured:
+                    found = self._at(("service", "pipelines", plan.id, "trackers", index))
+                    self.report.warn(found.path, "no processor of the pipeline measures what it watches", found.place())
+
+    def _tell(self, tracker: Configured, name: str, pipeline: str, measured: frozenset[str]) -> None:
+        component = self._at(("trackers", tracker.id))
+        written = next((found for found in scalars(component) if found.text == name), None)
+        makers = self._makers().get(name)
+        if makers is None:
+            at = written or component
+            self.report.add(
+                at.path, f"there is no measurement `{name}`{did_you_mean(name, measured | self._makers().keys())}",
+                at.place(),
+            )  # fmt: skip
+        elif written:  # what is watched by default need not be there
+            message = f"no processor of `{pipeline}` measures it; {' and '.join(makers)} would"
+            self.report.warn(written.path, message, written.place())
+
+    def _makers(self) -> Mapping[str, list[str]]:
+        """Processors that make a measurement with their default settings, by its name."""
+        makers: dict[str, list[str]] = {}
+        for spec in self.catalogue.specs.values():
+            try:
+                names = spec.measures(spec.config())
+            except ValidationError:  # it has settings without a default
+                continue
+            for name in names:
+                makers.setdefault(name, []).append(spec.name)
+        return makers
+
+    def _at(self, path: Path) -> Found:
+        return locate(self.root, path, self.root.place)
+
+
+def _measured(processors: Iterable[Configured]) -> frozenset[str]:
+    return frozenset[str]().union(*(item.spec.measures(item.config) for item in processors))

@@ -1,0 +1,144 @@
+"""Runs trackers over hours of incidents, through a task, in any cut, with or without kills."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from otelbridge.catalogue import BUILT_IN
+from otelbridge.config.model import Configured
+from otelbridge.core.component import ComponentConfig, ComponentSpec, Encoded, Exporter, Kept, Kind, Parcel
+from otelbridge.core.findings import Finding
+from otelbridge.engine.pipeline import Pipeline, build
+from otelbridge.engine.progress import Stamp
+from otelbridge.engine.task import Task
+from otelbridge.otlp.decode import decode
+from tests.engine.test_task import store_at
+from tests.support.incidents import incidents
+
+MINUTES = 300
+SECONDS_PER_REQUEST = 0.25  # of log time: two requests a tick
+START = 1_790_000_000.0
+TRACKERS: dict[str, dict[str, Any]] = {
+    "degradation": {"watch": [{"measurement": "db.query.duration"}, {"measurement": "http.route.duration"}]},
+    "error_spike": {},
+    "capacity": {"limits": [{"measurement": "queue.utilization"}]},
+    "cascade": {},
+}
+"""Settings of each tracker with which the incidents are seen."""
+CUSTOM = {"custom": [{"name": "queue.utilization", "attribute": "queue.utilization"}]}
+
+
+@dataclass
+class Noting(Exporter):
+    """Notes findings."""
+
+    findings: list[Finding] = field(default_factory=list)
+    traces: set[int] = field(default_factory=set)
+
+    def encode(self, kept: Kept) -> Encoded:
+        self.findings += kept.findings
+        if not kept.spans.is_empty():
+            self.traces |= set(kept.spans["trace_id"].to_list())
+        return Encoded([])
+
+    def deliver(self, parcel: Parcel, now: float) -> tuple[()]:
+        return ()
+
+
+def configured(name: str, **settings: Any) -> Configured:
+    (spec,) = [spec for spec in BUILT_IN if spec.name == name]
+    return Configured(name, spec, spec.config.model_validate(settings))
+
+
+def pipeline_of(trackers: Sequence[str], keep: float = 1.0) -> Pipeline:
+    sink: ComponentSpec[Noting] = ComponentSpec(
+        Kind.EXPORTER, "noting", ComponentConfig, lambda _config, _context: Noting(), "notes findings"
+    )
+    processors = [
+        configured("db_queries"),
+        configured("span_metrics", **CUSTOM),
+        configured("group_by_trace"),
+        configured("dynamic_sampling", rules=[{"name": "f", "has_finding": "any", "keep": 100}], default_keep=keep),
+    ]
+    return build(
+        "traces",
+        processors,
+        [Configured("noting", sink, ComponentConfig())],
+        "",
+        [configured(name, **TRACKERS[name]) for name in trackers],
+    )
+
+
+@cache
+def stream() -> list[tuple[bytes, float]]:
+    return [(body, START + number * SECONDS_PER_REQUEST) for number, body in enumerate(incidents(MINUTES))]
+
+
+def raise_error(component: str, error: BaseException) -> None:
+    raise AssertionError(f"{component} raised") from error
+
+
+def findings_of(trackers: Sequence[str], cuts: set[int] | None = None, keep: float = 1.0) -> Noting:
+    """Feed the stream in groups that end at `cuts`; default: one request a group."""
+    task = Task(pipeline_of(trackers, keep), raise_error)
+    group: list[int] = []
+    for number in range(1, MINUTES + 1):
+        group.append(number)
+        if cuts is None or number in cuts or number == MINUTES:
+            _feed(task, group)
+            group = []
+    return _noted(task)
+
+
+def findings_with_kills(trackers: Sequence[str], kills: set[int], path: Path) -> list[Finding]:
+    """As after kill -9 at `kills`; a checkpoint is taken at every third tick, and only what it holds counts."""
+    found: list[Finding] = []
+    task, store = _start(trackers, path)
+    position, ticks = task.position, 0
+    while position < MINUTES:
+        position += 1
+        body, at = stream()[position - 1]
+        for _boundary in task.feed(decode([body]), [Stamp(position, at)]):
+            ticks += 1
+            if ticks % 3 == 0:
+                store.save(task.progress(), 0.0)
+                noting = task.pipeline.exporters["noting"]
+                assert isinstance(noting, Noting)
+                found += noting.findings
+                noting.findings = []
+        if position in kills:
+            kills.remove(position)
+            store.close()
+            task, store = _start(trackers, path)
+            position = task.position
+    store.close()
+    return found + _noted(task).findings
+
+
+def _start(trackers: Sequence[str], path: Path) -> tuple[Task, Any]:
+    store = store_at(path)
+    task = Task(pipeline_of(trackers), raise_error)
+    saved = store.load()
+    task.resume(saved)
+    again = range(saved.low_record, saved.position + 1)
+    if again:
+        task.refill(decode([stream()[n - 1][0] for n in again]), [Stamp(n, stream()[n - 1][1]) for n in again])
+    task.restore(saved)
+    return task, store
+
+
+def _feed(task: Task, numbers: list[int]) -> None:
+    decoded = decode([stream()[number - 1][0] for number in numbers])
+    for _boundary in task.feed(decoded, [Stamp(number, stream()[number - 1][1]) for number in numbers]):
+        pass
+
+
+def _noted(task: Task) -> Noting:
+    task.advance(START + MINUTES)
+    noting = task.pipeline.exporters["noting"]
+    assert isinstance(noting, Noting)
+    return noting
