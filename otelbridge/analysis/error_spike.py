@@ -19,7 +19,7 @@ import numpy as np
 
 from otelbridge.analysis.error_baseline import MAX_BLOCKS, MIN_BLOCKS, Normal, estimate
 from otelbridge.analysis.excursion import DOUBLED, Excursion, deviance, evidence, excursions, without_densest
-from otelbridge.analysis.request_buckets import Floats, count, is_measured
+from otelbridge.analysis.time_buckets import Floats, count, is_measured
 
 Event = dict[str, Any]
 
