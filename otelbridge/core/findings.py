@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 Level = Literal["info", "warning", "error", "fatal"]
@@ -46,6 +47,26 @@ class Finding:
     environment: str = ""
     release: str = ""
     state: State = "once"
+
+
+def readable(details: Mapping[str, Any]) -> dict[str, Any]:
+    """Details as a person reads them: six digits are enough, and moments (in `MOMENTS`) have a date."""
+    return {name: _readable(name, value) for name, value in details.items() if value not in ("", None)}
+
+
+MOMENTS = frozenset({"time", "since", "start", "end"})
+"""Details that are seconds since the epoch."""
+
+
+def _readable(name: str, value: Any) -> Any:
+    if not isinstance(value, float):
+        return value
+    if name in MOMENTS and 0 <= value < _YEAR_10000:
+        return datetime.fromtimestamp(value, UTC).isoformat(timespec="seconds")
+    return float(f"{value:.6g}")
+
+
+_YEAR_10000 = 253_402_300_800.0
 
 
 @dataclass(frozen=True, slots=True)

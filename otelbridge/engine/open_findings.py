@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import msgspec
 
-from otelbridge.core.findings import Finding
+from otelbridge.core.findings import Finding, readable
 
 MAX_OPEN = 10_000  # of some 150 bytes each; a finding that is forgotten would be raised again, nothing is lost
 UPDATE_SECONDS = 60.0  # an incident that grows by the second is told of once a minute
@@ -79,5 +79,5 @@ class OpenFindings:
 
 
 def _told(finding: Finding, entry: _Open) -> Finding:
-    life = {"state": finding.state, "open_since": entry.since, "repeats": entry.repeats}
+    life = readable({"state": finding.state, "since": entry.since, "repeats": entry.repeats})
     return replace(finding, contexts={**finding.contexts, "finding": life})

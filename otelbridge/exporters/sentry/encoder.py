@@ -51,6 +51,7 @@ class SentryEncoder:
         max_errors: error events of one trace.
         error_events: whether exceptions become error events.
         withhold_secrets: whether values under names that look like secrets are replaced.
+        resolved_findings: whether the end of a finding that was raised becomes an event, too.
     """
 
     def __init__(
@@ -63,7 +64,9 @@ class SentryEncoder:
         max_errors: int,
         error_events: bool = True,
         withhold_secrets: bool = True,
+        resolved_findings: bool = True,
     ) -> None:
+        self._resolved_findings = resolved_findings
         self._route = route
         self._public_keys = public_keys
         self._max_spans = max_spans
@@ -84,7 +87,11 @@ class SentryEncoder:
             hints = _by_trace(kept.breadcrumbs)
             for rows in spans.traces():
                 parcels += export.trace(rows, hints.get(spans.trace_id[rows.start], []))
-        parcels += [self._finding(finding) for finding in kept.findings]
+        parcels += [
+            self._finding(finding)
+            for finding in kept.findings
+            if finding.state != "resolved" or self._resolved_findings
+        ]
         return Encoded(parcels, dropped)
 
     def _finding(self, finding: Finding) -> Parcel:

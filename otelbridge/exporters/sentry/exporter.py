@@ -73,6 +73,10 @@ class SentryConfig(ComponentConfig):
     max_errors_per_trace: int = Field(default=100, ge=0)
     """Error events of one trace; what one trace throws beyond them is in its spans only."""
 
+    resolved_findings: bool = False
+    """Whether the end of a finding that lasted (a degradation, a spike) becomes an event of the level `info` in the
+    issue that it has. Sentry would count it as another occurrence."""
+
     max_age_days: float = Field(default=5, gt=0, le=30)
     """Older spans are dropped, because Sentry refuses the transaction they are in. A server of your own may take more:
     `max_session_secs_in_past` and `max_secs_in_past` of its Relay."""
@@ -130,6 +134,7 @@ class SentryExporter(Exporter):
             max_errors=config.max_errors_per_trace,
             error_events=config.error_events,
             withhold_secrets=config.withhold_secrets,
+            resolved_findings=config.resolved_findings,
         )
         connection = Connection(
             timeout_seconds=config.timeout_seconds,

@@ -26,10 +26,10 @@ _MAX_DEPTH = 4  # Relay: 7, of which three are ours
 
 
 def finding_event(finding: Finding) -> dict[str, Any]:
-    """The event of a finding. Equal findings give equal ids."""
+    """The event of a finding. Equal findings give equal ids; all of the life of one has the same fingerprint."""
     trace_id, span_id = f"{finding.trace_id:032x}", f"{finding.span_id:016x}"
     event: dict[str, Any] = {
-        "event_id": event_id("finding", finding.kind, *finding.key, trace_id, finding.time),
+        "event_id": event_id("finding", finding.kind, finding.state, *finding.key, trace_id, finding.time),
         "timestamp": finding.time,
         "platform": "other",
         "level": finding.level,
@@ -53,6 +53,8 @@ def finding_event(finding: Finding) -> dict[str, Any]:
 
 def _tags(finding: Finding) -> dict[str, str]:
     tags = {"finding": finding.kind, "service.name": finding.service, **finding.tags}
+    if finding.state != "once":
+        tags["finding.state"] = finding.state
     named = {_NOT_IN_TAG_NAME.sub("_", name)[:MAX_NAME]: one_line(str(value), MAX_NAME) for name, value in tags.items()}
     return {name: value for name, value in named.items() if name and value}
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from otelbridge.analysis.identities import Identity
-from otelbridge.core.findings import Finding
+from otelbridge.core.findings import Finding, readable
 from otelbridge.core.measurements import ENVIRONMENT, SERVICE
 from otelbridge.trackers.capacity.settings import Limit
 
@@ -42,7 +42,7 @@ def finding(
         key=(name, *(value or "" for value in values)),
         time=now,
         tags={"measurement": limit.measurement, **series},
-        contexts={KIND: {key: _rounded(value) for key, value in told.items() if value not in ("", None)}},
+        contexts={KIND: readable(told)},
         trace_id=example["trace_id"],
         span_id=example["span_id"],
         service=series.get(SERVICE, ""),
@@ -50,8 +50,3 @@ def finding(
         release=example["release"] or "",
         state="raised" if is_alert else "resolved",
     )
-
-
-def _rounded(value: Any) -> Any:
-    """Six digits tell all that a person can use."""
-    return float(f"{value:.6g}") if isinstance(value, float) and abs(value) < 1e6 else value

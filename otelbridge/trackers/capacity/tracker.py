@@ -107,7 +107,7 @@ class Capacity(Tracker):
         if identity[:2] not in self._limits:
             return None
         return SaturationDetector(
-            horizon_seconds=self._config.hours_ahead * 3600, max_utilization=self._config.max_utilization
+            horizon_seconds=self._config.hours_ahead * 3600, high_level=self._config.max_utilization
         )
 
     def _finding(

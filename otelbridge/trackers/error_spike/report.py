@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from otelbridge.core.findings import Finding
+from otelbridge.core.findings import Finding, readable
 from otelbridge.trackers.error_spike.outcomes import Example
 
 KIND = "error_spike"
@@ -37,7 +37,7 @@ def finding(said: Mapping[str, Any], values: tuple[str | None, ...], example: Ex
         key=(environment, service, error_type),
         time=now,
         tags={"error_type": error_type},
-        contexts={KIND: {key: round(value, 6) if isinstance(value, float) else value for key, value in told.items()}},
+        contexts={KIND: readable(told)},
         trace_id=int.from_bytes(example.trace_id, "big") if example else 0,
         span_id=example.span_id if example else 0,
         service=service,
