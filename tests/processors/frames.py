@@ -9,7 +9,7 @@ import polars as pl
 from otelbridge.core import schema
 from otelbridge.core.batch import Batch
 from otelbridge.core.component import ComponentConfig, ComponentSpec
-from otelbridge.otlp.columns import ColumnExtractor
+from otelbridge.otlp.columns import ColumnExtractor, arbitrary_concept
 from otelbridge.otlp.decode import decode
 from otelbridge.processors import db_queries
 from otelbridge.semconv.concepts import CONCEPTS
@@ -27,7 +27,8 @@ def batch_of(
 ) -> Batch:
     """The requests' spans with the columns that `spec` reads, after `db_queries`."""
     wanted = spec.reads(config) | db_queries.READS | OP_READS | reads
-    extractor = ColumnExtractor(CONCEPTS[name] for name in sorted(wanted) if name in CONCEPTS)
+    concepts = (CONCEPTS.get(name) or arbitrary_concept(name) for name in sorted(wanted))
+    extractor = ColumnExtractor(concept for concept in concepts if concept)
     extracted = extractor.extract(decode(requests))
     spans = with_derived(
         extracted.spans.with_columns(

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from otelbridge.catalogue import catalogue
+from otelbridge.config.load import load
+from otelbridge.config.problems import InvalidConfiguration
+
+BASE = """\
+receivers: {{otlp: {{protocols: {{grpc: }}}}}}
+processors: {{db_queries: , span_metrics: , group_by_trace: }}
+trackers:
+  degradation:
+    watch:
+      - measurement: {measurement}
+exporters: {{local_store: }}
+service:
+  pipelines:
+    traces:
+      receivers: [otlp]
+      processors: [{processors}group_by_trace]
+      trackers: [degradation]
+      exporters: [local_store]
+"""
+
+
+def warnings(
+    tmp_path: Path, measurement: str = "db.query.duration", processors: str = "db_queries, "
+) -> tuple[str, ...]:
+    file = tmp_path / "config.yaml"
+    file.write_text(BASE.format(measurement=measurement, processors=processors))
+    return load([str(file)], (), {}, catalogue()).warnings
+
+
+def test_what_a_processor_of_the_pipeline_measures_can_be_watched(tmp_path: Path) -> None:
+    assert [text for text in warnings(tmp_path) if "degradation" in text or "measure" in text] == []
+
+
+def test_a_measurement_that_there_is_not_is_refused_with_its_place(tmp_path: Path) -> None:
+    with pytest.raises(InvalidConfiguration) as refused:
+        warnings(tmp_path, measurement="db.query.durations")
+
+    said = str(refused.value)
+    assert "config.yaml:6:22: trackers.degradation.watch[0].measurement: " in said
+    assert "there is no measurement `db.query.durations`; did you mean `db.query.duration`?" in said
+
+
+def test_a_measurement_that_nobody_in_the_pipeline_makes_is_odd(tmp_path: Path) -> None:
+    said = " ".join(warnings(tmp_path, measurement="http.route.duration"))
+
+    assert "trackers.degradation.watch[0].measurement: no processor of `traces` measures it; span_metrics would" in said
+    assert "trackers[0]: no processor of the pipeline measures what it watches" in said
+
+
+def test_one_that_is_watched_by_default_need_not_be_made() -> None:
+    assert load(["default"], (), {}, catalogue()).warnings == ()
