@@ -78,10 +78,16 @@ def anything_for(keys: list[str]) -> st.SearchStrategy[object]:
 def test_any_settings_are_refused_or_can_be_built(spec: ComponentSpec[object], data: st.DataObject) -> None:
     keys = sorted({step.removesuffix("[]") for item in settings(spec.config) for step in item.path.split(".")})
     given_settings = data.draw(st.dictionaries(st.sampled_from(keys), anything_for(keys), max_size=5))
-    pipeline = {"receivers": ["otlp"], "processors": ["db_queries", "group_by_trace"], "exporters": ["local_store"]}
+    pipeline = {
+        "receivers": ["otlp"],
+        "processors": ["db_queries", "group_by_trace"],
+        "trackers": [],
+        "exporters": ["local_store"],
+    }
     everything: dict[str, dict[str, object]] = {
         "receivers": {"otlp": {}},
         "processors": {"db_queries": {}, "group_by_trace": {}},
+        "trackers": {},
         "exporters": {"local_store": {}},
         "service": {"pipelines": {"traces": pipeline}},
     }
@@ -97,7 +103,7 @@ def test_any_settings_are_refused_or_can_be_built(spec: ComponentSpec[object], d
         except InvalidConfiguration:
             return
         for plan in map(without_destination, configuration.pipelines):
-            build(plan.id, plan.processors, plan.exporters, folder)
+            build(plan.id, plan.processors, plan.exporters, folder, plan.trackers)
             for receiver in plan.receivers:
                 receiver.spec.build(receiver.config, BuildContext(receiver.id))
 

@@ -15,6 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Which component, or the columns."""
     parser.add_argument("name", nargs="?", metavar="NAME", help="document this component, or `service`")
     parser.add_argument("--columns", action="store_true", help="list the columns and functions that conditions may use")
+    parser.add_argument("--measurements", action="store_true", help="list the measurements that trackers can watch")
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -27,6 +28,8 @@ def main(arguments: argparse.Namespace) -> int:
     known = catalogue()
     if arguments.columns:
         print(pages.columns(known))
+    elif arguments.measurements:
+        print(pages.measurements(known))
     elif arguments.name is None:
         print(pages.overview(known))
     else:

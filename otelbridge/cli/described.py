@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,15 +14,24 @@ from otelbridge.config.expressions import FUNCTIONS
 from otelbridge.config.expressions.terms import kind_of
 from otelbridge.config.model import Catalogue, ServiceConfig
 from otelbridge.core.component import ComponentSpec, Kind
+from otelbridge.core.measurements import MeasurementKind
 from otelbridge.core.schema import Column
+from otelbridge.semconv.measurements import MEASUREMENTS
 
 SERVICE = "service"
 DEFAULT_PIPELINES = (
     "traces:",
     "  receivers: [otlp]",
-    "  processors: [db_queries, llm_cost, group_by_trace, n_plus_one, dynamic_sampling]",
+    "  processors: [db_queries, llm_cost, span_metrics, group_by_trace, n_plus_one, dynamic_sampling]",
+    "  trackers: [degradation, error_spike]",
     "  exporters: [sentry]",
 )
+GUIDES = {
+    "degradation": "degradation.md",
+    "error_spike": "error_spike.md",
+    "capacity": "capacity.md",
+}
+"""Pages in docs/trackers that say in plain words when a tracker speaks, what it costs, and how that was measured."""
 SPECIAL_FUNCTIONS = (
     ("attribute('key')", "text", "any attribute of the span by its name, as text; NULL where it is absent"),
     ("resource('key')", "text", "any attribute of the span's resource by its name, as text"),
@@ -48,6 +57,9 @@ class Described:
         settings: all of them.
         reads: columns it reads with its default settings.
         adds: columns it adds.
+        measures: measurements it makes with its default settings.
+        watches: measurements it watches with its default settings.
+        guide: a page about it beside the generated one; "" where there is none.
         example: YAML with every setting.
     """
 
@@ -58,6 +70,9 @@ class Described:
     settings: tuple[Setting, ...]
     reads: tuple[str, ...]
     adds: tuple[Column, ...]
+    measures: tuple[str, ...]
+    watches: tuple[str, ...]
+    guide: str
     example: str
 
 
@@ -74,8 +89,11 @@ def describe(spec: ComponentSpec[Any]) -> Described:
         summary=spec.summary,
         notes=tuple(notes),
         settings=tuple(settings(spec.config)),
-        reads=tuple(sorted(_reads(spec))),
+        reads=tuple(sorted(_of_defaults(spec, spec.reads))),
         adds=spec.adds,
+        measures=tuple(sorted(_of_defaults(spec, spec.measures))),
+        watches=tuple(sorted(_of_defaults(spec, spec.watches))),
+        guide=GUIDES.get(spec.name, ""),
         example=component_example(spec),
     )
 
@@ -90,6 +108,9 @@ def describe_service() -> Described:
         settings=tuple(settings(ServiceConfig)),
         reads=(),
         adds=(),
+        measures=(),
+        watches=(),
+        guide="",
         example=service_example(DEFAULT_PIPELINES),
     )
 
@@ -130,9 +151,16 @@ def column_type(column: Column) -> str:
     return f"{name} in {column.unit}" if column.unit else name
 
 
-def _reads(spec: ComponentSpec[Any]) -> frozenset[str]:
+def measurements(catalogue: Catalogue) -> Iterator[tuple[MeasurementKind, list[str]]]:
+    """Every measurement, and the components that make it."""
+    makers = {spec.name: _of_defaults(spec, spec.measures) for spec in catalogue.specs.values()}
+    for kind in MEASUREMENTS.values():
+        yield kind, [name for name, made in makers.items() if kind.name in made]
+
+
+def _of_defaults(spec: ComponentSpec[Any], names: Callable[[Any], frozenset[str]]) -> frozenset[str]:
     config = _defaults(spec.config)
-    return spec.reads(config) if config is not None else frozenset()
+    return names(config) if config is not None else frozenset()
 
 
 def _defaults(model: type[BaseModel]) -> BaseModel | None:

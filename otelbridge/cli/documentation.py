@@ -18,6 +18,7 @@ from otelbridge.cli.described import (
     column_type,
     condition_columns,
     functions,
+    measurements,
     names,
 )
 from otelbridge.config.examples import whole_example
@@ -35,6 +36,7 @@ def generated() -> Mapping[str, str]:
         "config.example.yaml": whole_example(catalogue, DEFAULT_PIPELINES),
         "docs/components/README.md": _text(_index(catalogue)),
         "docs/components/conditions.md": _text(_conditions(catalogue)),
+        "docs/components/measurements.md": _text(_measurements(catalogue)),
         **pages,
     }
 
@@ -61,6 +63,7 @@ def _index(catalogue: Catalogue) -> Iterator[str]:
     yield from ("", "## Beside them", "")
     yield "- [service](service.md): pipelines, storage, own telemetry"
     yield "- [conditions](conditions.md): columns and functions for rules"
+    yield "- [measurements](measurements.md): what trackers can watch"
 
 
 def _conditions(catalogue: Catalogue) -> Iterator[str]:
@@ -79,6 +82,17 @@ def _conditions(catalogue: Catalogue) -> Iterator[str]:
         yield f"| `{column.name}` | {column_type(column)} | {_cell(column.meaning)} | {origin} |"
 
 
+def _measurements(catalogue: Catalogue) -> Iterator[str]:
+    yield from ("# Measurements", "", NOTICE, "")
+    yield "Numbers about series, made from every span before sampling; trackers watch them. What agrees in the keys is one"
+    yield "series. `span_metrics` makes others of [attributes of your own](span_metrics.md)."
+    yield from ("", "| measurement | unit | keys | meaning | made by |", "|---|---|---|---|---|")
+    for kind, makers in measurements(catalogue):
+        keys = ", ".join(f"`{key}`" for key in kind.keys)
+        links = ", ".join(f"[{name}]({name}.md)" for name in makers)
+        yield f"| `{kind.name}` | {kind.unit} | {keys} | {_cell(kind.meaning)} | {links} |"
+
+
 def _page(found: list[Described]) -> str:
     lines = [f"# {found[0].name}", "", NOTICE]
     for described in found:
@@ -91,6 +105,9 @@ def _sections(described: Described) -> Iterator[str]:
         yield from ("", f"*{described.heading}*")
     for text in (described.summary.removesuffix(".") + ".", *described.notes):
         yield from ("", text)
+    if described.guide:
+        page = f"[{described.name}](../trackers/{described.guide})"
+        yield from ("", f"When it speaks, when it stays silent, what it costs and how that was measured: {page}.")
     yield from ("", "## Settings", "")
     if described.settings:
         yield from ("| setting | type | default | meaning |", "|---|---|---|---|")
@@ -104,6 +121,10 @@ def _sections(described: Described) -> Iterator[str]:
     if described.adds:
         yield from ("", "## Columns it adds", "", "| column | type | meaning |", "|---|---|---|")
         yield from (f"| `{item.name}` | {column_type(item)} | {_cell(item.meaning)} |" for item in described.adds)
+    for title, listed in (("makes", described.measures), ("watches", described.watches)):
+        if listed:
+            links = ", ".join(f"[`{name}`](measurements.md)" for name in listed)
+            yield from ("", f"## Measurements it {title}", "", links)
     yield from ("", "## Example, with every setting", "", "```yaml", described.example.rstrip("\n"), "```")
 
 

@@ -13,6 +13,7 @@ from otelbridge.cli.described import (
     condition_columns,
     functions,
 )
+from otelbridge.cli.described import measurements as described_measurements
 from otelbridge.config.documentation import Setting
 from otelbridge.config.model import SECTIONS, Catalogue
 
@@ -29,6 +30,7 @@ def overview(catalogue: Catalogue) -> str:
         "otelbridge components NAME       settings, columns and a complete example of one component",
         "otelbridge components service    the same of the `service` section",
         "otelbridge components --columns  the columns and functions that conditions may use",
+        "otelbridge components --measurements  what trackers can watch",
     ]
     return "\n".join(lines)
 
@@ -60,6 +62,16 @@ def columns(catalogue: Catalogue) -> str:
     )
 
 
+def measurements(catalogue: Catalogue) -> str:
+    """What is measured, by what its series are told apart, and who measures it."""
+    lines = []
+    for kind, makers in described_measurements(catalogue):
+        lines += [f"{kind.name} ({kind.unit}), by {', '.join(makers) or 'nobody'}"]
+        lines += [*_wrapped(kind.meaning, "  "), *_wrapped(f"keys: {', '.join(kind.keys)}", "  "), ""]
+    lines += _wrapped("`span_metrics` makes others of attributes of your own: `otelbridge components span_metrics`.")
+    return "\n".join(lines)
+
+
 def _page(described: Described) -> Iterator[str]:
     yield f"{described.name} ({described.heading})" if described.heading else described.name
     for text in (described.summary, *described.notes):
@@ -78,6 +90,11 @@ def _page(described: Described) -> Iterator[str]:
         yield ""
         yield "columns it adds:"
         yield from _table([(column.name, column_type(column), column.meaning) for column in described.adds])
+    for title, names in (("measurements it makes", described.measures), ("watches", described.watches)):
+        if names:
+            yield ""
+            yield f"{title}:"
+            yield from _wrapped(", ".join(names), "  ")
     yield ""
     yield "example, with every setting:"
     yield from (f"  {line}".rstrip() for line in described.example.splitlines())

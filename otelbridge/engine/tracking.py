@@ -13,10 +13,10 @@ import msgspec
 import polars as pl
 
 from otelbridge.core.batch import Batch
-from otelbridge.core.component import Tracker
 from otelbridge.core.errors import StateUnreadable
 from otelbridge.core.findings import Finding
 from otelbridge.core.measurements import Measurements, joined
+from otelbridge.core.tracker import Tracker
 from otelbridge.engine.open_findings import OpenFindings
 
 OWN = "findings of all"  # in the place of a tracker's id; no component can have one with a blank in it

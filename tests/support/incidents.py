@@ -1,4 +1,4 @@
-"""Hours of a shop in which things go wrong at known times, as requests: time of spans is simulated, so it takes no time."""
+"""Hours of a shop in which things go wrong at known times, as requests. The spans' time is made up."""
 
 from __future__ import annotations
 

@@ -6,7 +6,6 @@ import math
 from array import array
 from typing import Any
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 

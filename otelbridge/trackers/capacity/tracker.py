@@ -13,11 +13,12 @@ import polars as pl
 from otelbridge.analysis.detector_table import DetectorTable
 from otelbridge.analysis.identities import Identity, Watched, hash_series, identity_of
 from otelbridge.analysis.saturation import SaturationDetector
-from otelbridge.core.component import ComponentSpec, Kind, Tracker
+from otelbridge.core.component import ComponentSpec, Kind
 from otelbridge.core.errors import StateUnreadable
 from otelbridge.core.findings import Finding
 from otelbridge.core.measurements import COUNT, RELEASE, TIME, VALUE, Measurements
 from otelbridge.core.schema import SPAN_ID, TRACE_ID
+from otelbridge.core.tracker import Tracker
 from otelbridge.trackers.capacity.report import finding
 from otelbridge.trackers.capacity.settings import Config, Limit
 from otelbridge.trackers.capacity.used import Used

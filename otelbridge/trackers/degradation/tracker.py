@@ -16,11 +16,12 @@ from otelbridge.analysis.degradation.detector import DegradationDetector
 from otelbridge.analysis.degradation.settings import BLOCK_SIZE
 from otelbridge.analysis.detector_table import DetectorTable
 from otelbridge.analysis.identities import Identity, Watched, hash_series, identity_of
-from otelbridge.core.component import ComponentSpec, Kind, Tracker
+from otelbridge.core.component import ComponentSpec, Kind
 from otelbridge.core.errors import StateUnreadable
 from otelbridge.core.findings import Finding
 from otelbridge.core.measurements import RELEASE, TIME, VALUE, Measurements
 from otelbridge.core.schema import SPAN_ID, TRACE_ID
+from otelbridge.core.tracker import Tracker
 from otelbridge.trackers.degradation.report import finding
 from otelbridge.trackers.degradation.settings import Config, Watch
 

@@ -12,10 +12,11 @@ import numpy as np
 from otelbridge.analysis.detector_table import DetectorTable
 from otelbridge.analysis.error_spike import ErrorSpikeDetector
 from otelbridge.analysis.identities import Identity, hash_identities
-from otelbridge.core.component import ComponentSpec, Kind, Tracker
+from otelbridge.core.component import ComponentSpec, Kind
 from otelbridge.core.errors import StateUnreadable
 from otelbridge.core.findings import Finding
 from otelbridge.core.measurements import ENVIRONMENT, SERVICE, Measurements
+from otelbridge.core.tracker import Tracker
 from otelbridge.semconv.measurements import ERROR_RATE
 from otelbridge.trackers.error_spike.outcomes import Emitter, Example, Outcomes, by_service
 from otelbridge.trackers.error_spike.report import finding
