@@ -84,8 +84,8 @@ def _conditions(catalogue: Catalogue) -> Iterator[str]:
 
 def _measurements(catalogue: Catalogue) -> Iterator[str]:
     yield from ("# Measurements", "", NOTICE, "")
-    yield "Numbers about series, made from every span before sampling; trackers watch them. What agrees in the keys is one"
-    yield "series. `span_metrics` makes others of [attributes of your own](span_metrics.md)."
+    yield "Numbers about series, made from every span before sampling; trackers watch them. What agrees in the keys is"
+    yield "one series. `span_metrics` makes others of [attributes of your own](span_metrics.md)."
     yield from ("", "| measurement | unit | keys | meaning | made by |", "|---|---|---|---|---|")
     for kind, makers in measurements(catalogue):
         keys = ", ".join(f"`{key}`" for key in kind.keys)

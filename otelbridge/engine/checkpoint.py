@@ -23,8 +23,7 @@ _SCHEMA = """
 CREATE TABLE IF NOT EXISTS checkpoint (id INTEGER PRIMARY KEY CHECK (id = 1), format INTEGER NOT NULL,
     position INTEGER NOT NULL, tick INTEGER NOT NULL, low_record INTEGER NOT NULL, ledger BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS component_state (component TEXT PRIMARY KEY, state BLOB NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS tracker_state (tracker TEXT, part TEXT, state BLOB NOT NULL, PRIMARY KEY (tracker, part))
-    WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS tracker_state (tracker TEXT, part TEXT, state BLOB NOT NULL, PRIMARY KEY (tracker, part));
 CREATE TABLE IF NOT EXISTS decisions (number INTEGER PRIMARY KEY, generation INTEGER NOT NULL,
     position INTEGER NOT NULL, decisions BLOB NOT NULL);
 CREATE INDEX IF NOT EXISTS decisions_by_generation ON decisions (generation);
