@@ -44,16 +44,15 @@ class Watching:
     def _tell(self, tracker: Configured, name: str, pipeline: str, measured: frozenset[str]) -> None:
         component = self._at(("trackers", tracker.id))
         written = next((found for found in scalars(component) if found.text == name), None)
-        makers = self._makers().get(name)
-        if makers is None:
-            at = written or component
-            self.report.add(
-                at.path, f"there is no measurement `{name}`{did_you_mean(name, measured | self._makers().keys())}",
-                at.place(),
-            )  # fmt: skip
-        elif written:  # what is watched by default need not be there
-            message = f"no processor of `{pipeline}` measures it; {' and '.join(makers)} would"
+        if written is None:  # what is watched by default need not be there
+            return
+        makers = self._makers()
+        if name in makers:
+            message = f"no processor of `{pipeline}` measures it; {' and '.join(makers[name])} would"
             self.report.warn(written.path, message, written.place())
+        else:
+            hint = did_you_mean(name, measured | makers.keys())
+            self.report.add(written.path, f"there is no measurement `{name}`{hint}", written.place())
 
     def _makers(self) -> Mapping[str, list[str]]:
         """Processors that make a measurement with their default settings, by its name."""
