@@ -1,8 +1,8 @@
 """`python -m bench`: what otelbridge costs beside a compiled collector, in one run and on the same payloads.
 
-Printed are, for otelbridge with its full pipeline (log on SQLite, log in memory) and for Rotel, which only receives:
-CPU seconds per million spans and peak memory; then the ratios; then the cost of each stage; then the memory of a large
-trace buffer. CPU seconds of one run can be compared with each other, not with those of another machine or another hour.
+Printed are, for otelbridge with its full pipeline (log on SQLite, log in memory, and with all trackers on) and for
+Rotel, which only receives: CPU seconds per million spans and peak memory; then the ratios; then the cost of each stage;
+then the memory of a large trace buffer. CPU seconds of one run can be compared with each other, not with those of another machine or another hour.
 """
 
 from __future__ import annotations
@@ -86,6 +86,8 @@ def main() -> int:
             report("requests of one span", measured, sink)
     if "stages" in parts:
         run_module("stages", f"--spans={effort.stage_spans}")
+        run_module("stages", f"--spans={effort.stage_spans}", "--everything")
+        run_module("trackers")
     if "buffer" in parts:
         run_module("trace_buffer")
     return 0
@@ -121,7 +123,7 @@ def _processor() -> str:
 
 @contextmanager
 def collectors() -> Iterator[tuple[Sink, list[Result]]]:
-    """The three of them, started, and the sink."""
+    """All of them, started, and the sink."""
     with ExitStack() as stack:
         folders = [Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="otelbridge-bench-"))) for _ in range(3)]
         sink = Sink()
@@ -129,7 +131,8 @@ def collectors() -> Iterator[tuple[Sink, list[Result]]]:
         started: Sequence[Collector] = (
             Otelbridge(folders[0], "sqlite", sink.address),
             Otelbridge(folders[1], "memory", sink.address),
-            Rotel(folders[2]),
+            Otelbridge(folders[2], "sqlite", sink.address, everything=True),
+            Rotel(folders[3]),
         )
         for collector in started:
             stack.enter_context(collector)

@@ -34,6 +34,7 @@ receivers:
 processors:
   db_queries: {{}}
   llm_cost: {{}}
+{more_processors}
   group_by_trace: {{}}
   n_plus_one: {{}}
   dynamic_sampling:
@@ -41,6 +42,7 @@ processors:
       - {{name: errors, any_span: "status = 'error'", keep: 100}}
       - {{name: slow_queries, any_span: "op = 'db' AND duration_ms > 500", keep: 100}}
     default_keep: 10
+trackers: {{{definitions}}}
 exporters:
   sentry:
     dsn: "http://0123456789abcdef0123456789abcdef@{sink}/1"
@@ -51,24 +53,56 @@ service:
   pipelines:
     traces:
       receivers: [otlp]
-      processors: [db_queries, llm_cost, group_by_trace, n_plus_one, dynamic_sampling]
+      processors: [db_queries, llm_cost, {measuring}group_by_trace, n_plus_one, dynamic_sampling]
+      trackers: [{trackers}]
       exporters: [sentry]
 """
 
 
-def write_configuration(folder: Path, sink: str, log: str = "sqlite", ports: Sequence[int] = (4317, 8888)) -> Path:
-    """The configuration that is measured, as a file; `ports` are those of gRPC and of /metrics."""
+# What measures and watches beside the questions about spans: `everything on`.
+MEASURING = ("span_metrics",)
+TRACKERS = ("degradation", "error_spike")
+
+
+def write_configuration(
+    folder: Path,
+    sink: str,
+    log: str = "sqlite",
+    ports: Sequence[int] = (4317, 8888),
+    *,
+    everything: bool = False,
+) -> Path:
+    """The configuration that is measured, as a file.
+
+    Args:
+        folder: where it is written, and the daemon's data.
+        sink: host:port of the stand-in of Sentry.
+        log: sqlite or memory.
+        ports: those of gRPC and of /metrics.
+        everything: with all that measures, and all trackers.
+    """
     grpc_port, admin_port = ports
     path = folder / "bench.yaml"
+    measuring, trackers = (MEASURING, TRACKERS) if everything else ((), ())
     path.write_text(
-        CONFIGURATION.format(grpc_port=grpc_port, admin_port=admin_port, sink=sink, folder=folder / "data", log=log)
+        CONFIGURATION.format(
+            grpc_port=grpc_port,
+            admin_port=admin_port,
+            sink=sink,
+            folder=folder / "data",
+            log=log,
+            more_processors="\n".join(f"  {name}: {{}}" for name in measuring),
+            measuring="".join(f"{name}, " for name in measuring),
+            definitions=", ".join(f"{name}: {{}}" for name in trackers),
+            trackers=", ".join(trackers),
+        )
     )
     return path
 
 
-def load_configuration(sink: str, folder: Path, *settings: str) -> Configuration:
+def load_configuration(sink: str, folder: Path, *settings: str, everything: bool = False) -> Configuration:
     """The same, loaded: for stages that are measured outside of a daemon."""
-    return load([str(write_configuration(folder, sink))], settings, {}, catalogue())
+    return load([str(write_configuration(folder, sink, everything=everything))], settings, {}, catalogue())
 
 
 class Collector(ABC):
@@ -121,10 +155,10 @@ class Otelbridge(Collector):
 
     does = "receive, log, decode, db_queries, llm_cost, n_plus_one, sample 10 %, deliver to Sentry"
 
-    def __init__(self, folder: Path, log: str, sink: str) -> None:
-        self.name = f"otelbridge, log: {log}"
+    def __init__(self, folder: Path, log: str, sink: str, *, everything: bool = False) -> None:
+        self.name = "otelbridge, all trackers" if everything else f"otelbridge, log: {log}"
         grpc_port, self._admin_port = ports = free_ports(2)
-        path = write_configuration(folder, sink, log, ports)
+        path = write_configuration(folder, sink, log, ports, everything=everything)
         super().__init__(folder, [sys.executable, "-m", "otelbridge", "run", "--config", str(path)])
         self.target = f"127.0.0.1:{grpc_port}"
 

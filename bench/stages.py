@@ -131,6 +131,9 @@ def _watch_pipeline(pipeline: Pipeline, watch: Stopwatch) -> None:
     for name in ("due", "relieve"):
         watch.watch_iterator(pipeline.grouping, name, f"trace buffer/{name}")
     watch.watch(pipeline.grouping.decisions, "remember", "trace buffer/remember")
+    for watched in pipeline.trackers:
+        watch.watch(watched.tracker, "observe", f"trackers/{watched.id}")
+        watch.watch(watched.tracker, "changes", f"trackers/{watched.id}, saving")
     for exporter in pipeline.exporters.values():
         watch.watch(exporter, "encode", "survivors/encode")
 
@@ -178,7 +181,7 @@ def table(line: Line, receive: float) -> Iterator[str]:
         if stage:
             of_stage.setdefault(stage, []).append((part, seconds / line.spans * 1e6))
     yield f"{'stage':48} {'us a span':>9} {'budget':>7}"
-    for stage in (*BUDGET_US, "engine, the rest"):
+    for stage in (*BUDGET_US, *(["trackers"] if "trackers" in of_stage else []), "engine, the rest"):
         parts = of_stage.get(stage, [])
         budget = f"{BUDGET_US[stage]:7.2f}" if stage in BUDGET_US else f"{'':7}"
         yield f"{stage:48} {sum(us for _, us in parts):9.2f} {budget}"
@@ -201,12 +204,15 @@ def main() -> None:
     parser.add_argument(
         "--profile", metavar="SORT", help="print what Python functions cost, sorted by tottime or cumtime"
     )
+    parser.add_argument("--everything", action="store_true", help="with all that measures, and all trackers")
     arguments = parser.parse_args()
     keep_memory()
     receive = receive_us(arguments.spans)
     with tempfile.TemporaryDirectory() as folder, Sink() as sink:
         profile = cProfile.Profile(time.process_time) if arguments.profile else None
-        line = run(load_configuration(sink.address, Path(folder)), arguments.spans, Path(folder), profile)
+        configuration = load_configuration(sink.address, Path(folder), everything=arguments.everything)
+        line = run(configuration, arguments.spans, Path(folder), profile)
+        print("with all trackers" if arguments.everything else "without trackers")
         for text in table(line, receive):
             print(text)
         line.close()
