@@ -57,7 +57,11 @@ class MeasurementKind:
 
 
 def measured(
-    kind: MeasurementKind, spans: pl.DataFrame, value: pl.Expr, keys: Mapping[str, pl.Expr] | None = None
+    kind: MeasurementKind,
+    spans: pl.DataFrame,
+    value: pl.Expr,
+    keys: Mapping[str, pl.Expr] | None = None,
+    where: pl.Expr | None = None,
 ) -> pl.DataFrame:
     """One measurement a span.
 
@@ -66,9 +70,17 @@ def measured(
         spans: the spans it is measured on (end_ns, ids, release and, unless given in `keys`, the key columns).
         value: in the unit of the measurement; rows where it is null or not finite are left out.
         keys: how to make key columns that the spans do not have under their name.
+        where: on which spans (Boolean); default: on all that have a value.
     """
     made = keys or {}
-    frame = spans.select(
+    # First the rows, then the columns: most spans have no part in most measurements.
+    counts = value.is_finite() if where is None else value.is_finite() & where
+    rows = spans.select(counts.fill_null(value=False)).to_series().arg_true()
+    if rows.is_empty():
+        return pl.DataFrame(schema=kind.schema())
+    needed = {"end_ns", TRACE_ID, SPAN_ID, RELEASE, *value.meta.root_names(), *(set(kind.keys) - made.keys())}
+    needed.update(name for expression in made.values() for name in expression.meta.root_names())
+    return spans.select(sorted(needed))[rows].select(
         (pl.col("end_ns") / 1e9).alias(TIME),
         value.cast(pl.Float64).alias(VALUE),
         pl.lit(1, pl.UInt32).alias(COUNT),
@@ -77,7 +89,6 @@ def measured(
         pl.col(RELEASE),
         *((made[key] if key in made else pl.col(key)).cast(pl.String).alias(key) for key in kind.keys),
     )
-    return frame.filter(pl.col(VALUE).is_finite())
 
 
 def joined(parts: Iterable[tuple[str, pl.DataFrame]]) -> dict[str, pl.DataFrame]:

@@ -53,10 +53,8 @@ class DbQueries(Processor):
         described = self._described(spans)
         batch = batch.with_spans(described)
         if self._is_watched:
-            queries = described.filter(pl.col("db.duration_ms").is_not_null())
-            batch = batch.add_measurements(
-                DB_QUERY_DURATION.name, measured(DB_QUERY_DURATION, queries, pl.col("db.duration_ms"))
-            )
+            durations = measured(DB_QUERY_DURATION, described, pl.col("db.duration_ms"))
+            batch = batch.add_measurements(DB_QUERY_DURATION.name, durations)
         return batch
 
     def breadcrumbs(self, kept: pl.DataFrame) -> Iterable[Breadcrumb]:

@@ -80,9 +80,8 @@ class LlmCost(Processor):
     def _measured(self, batch: Batch) -> Batch:
         for kind, column in ((LLM_COST, COST), (LLM_TOKENS, "gen_ai.usage.total_tokens")):
             if kind.name in self._watched:
-                billed = batch.spans.filter(pl.col(column).is_not_null())
                 project = {"project.id": pl.col(PROJECT)}
-                batch = batch.add_measurements(kind.name, measured(kind, billed, pl.col(column), project))
+                batch = batch.add_measurements(kind.name, measured(kind, batch.spans, pl.col(column), project))
         return batch
 
     def breadcrumbs(self, kept: pl.DataFrame) -> Iterable[Breadcrumb]:

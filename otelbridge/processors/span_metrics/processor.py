@@ -32,9 +32,9 @@ class SpanMetrics(Processor):
         """Measures what a span tells by itself."""
         spans = batch.spans
         if HTTP_ROUTE_DURATION.name in self._watched:
-            served = spans.filter((pl.col("kind") == SERVER) & pl.col("http.route").is_not_null())
+            is_served = (pl.col("kind") == SERVER) & pl.col("http.route").is_not_null()
             batch = batch.add_measurements(
-                HTTP_ROUTE_DURATION.name, measured(HTTP_ROUTE_DURATION, served, pl.col("duration_ms"))
+                HTTP_ROUTE_DURATION.name, measured(HTTP_ROUTE_DURATION, spans, pl.col("duration_ms"), where=is_served)
             )
         if MCP_CALL_DURATION.name in self._watched:
             batch = batch.add_measurements(MCP_CALL_DURATION.name, _tool_calls(spans))
@@ -55,14 +55,13 @@ class SpanMetrics(Processor):
 
 def _tool_calls(spans: pl.DataFrame) -> pl.DataFrame:
     """On the spans of clients and servers alone: the tool span around them tells of the same call again."""
-    calls = spans.filter((pl.col("mcp.method.name") == _TOOL_CALL) & pl.col("kind").is_in([CLIENT, SERVER]))
-    return measured(MCP_CALL_DURATION, calls, pl.col("duration_ms"))
+    is_call = (pl.col("mcp.method.name") == _TOOL_CALL) & pl.col("kind").is_in([CLIENT, SERVER])
+    return measured(MCP_CALL_DURATION, spans, pl.col("duration_ms"), where=is_call)
 
 
 def _of_attribute(one: CustomMeasurement, spans: pl.DataFrame) -> pl.DataFrame:
     column = ATTRIBUTE_PREFIX + one.attribute
-    having = spans.filter(pl.col(column).is_not_null())
-    return measured(one.kind(), having, pl.col(column).cast(pl.Float64, strict=False) * one.scale)
+    return measured(one.kind(), spans, pl.col(column).cast(pl.Float64, strict=False) * one.scale)
 
 
 def _reads(config: Config) -> frozenset[str]:
