@@ -33,7 +33,7 @@ MIDDLE_SPREADS = 2.0
 SMALL_SAMPLE = 4.0
 """The spread of n blocks is taken 1 + 4/n times wider, for it is itself uncertain (by trial)."""
 
-MIN_REFERENCE = 48
+MIN_REFERENCE = 24
 """So many blocks a baseline is taken for at least when rare levels are counted: few blocks show nothing rare."""
 
 

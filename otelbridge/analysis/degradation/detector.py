@@ -22,7 +22,7 @@ Floats = NDArray[np.float64]
 Event = dict[str, Any]
 
 SEASON_LIMIT = math.log(2.2)
-WEEKEND = (40 * 3600.0, 66 * 3600.0)
+WEEKEND = (36 * 3600.0, 66 * 3600.0)
 
 
 class DegradationDetector:
@@ -43,6 +43,7 @@ class DegradationDetector:
         self._alarm = -1
         self._alarm_at = 0
         self._grain = math.inf
+        self._zero = known.VALUE_FLOOR
         self._before = math.nan
         self._improved = (-math.inf, 0.0)
 
@@ -98,10 +99,9 @@ class DegradationDetector:
         self._last_end = end
         blocks = self._blocks
         number = blocks.count
-        if 0.0 < median < self._grain:
-            self._grain = median
-        floor = self._grain * 0.5 if self._grain < math.inf else known.VALUE_FLOOR
-        x = (math.log(median if median > floor else floor), math.log(p90 if p90 > floor else floor))
+        if median < self._grain or p90 < self._grain:
+            self._find_grain(median, p90)
+        x = (math.log(median or self._zero), math.log(p90 or self._zero))
         blocks.append(x[0], x[1], end)
         bases = self._bases
         if bases[0].blocks == 0:
@@ -123,6 +123,19 @@ class DegradationDetector:
         if number % known.REFRESH_BLOCKS == 0 or (bases[0].blocks < 32 and number % 4 == 0):
             self._refresh(number)
         return event
+
+    def _find_grain(self, median: float, p90: float) -> None:
+        """Zero stands for half of the smallest value that is not zero."""
+        first = self._grain == math.inf
+        for value in (median, p90):
+            if 0.0 < value < self._grain:
+                self._grain = value
+                self._zero = max(value / 2, known.VALUE_FLOOR)
+        if first and self._grain < math.inf:
+            lowest = math.log(self._zero)
+            np.maximum(self._blocks.levels, lowest, out=self._blocks.levels)
+            for base in self._bases:
+                base.level, base.raw = max(base.level, lowest), max(base.raw, lowest)
 
     def _learn(self, number: int, x: float, end: float) -> None:
         season = self._season
@@ -239,12 +252,14 @@ class DegradationDetector:
             error = base.error(m)
             if effect < thr or effect - known.CONFIDENCE * error < known.CERTAIN_SHARE * thr:
                 continue
-            if m <= 4 and window.min() < thr / 2:
+            if m <= 4 and window.min() < 0.8 * thr:
                 continue
             if float(np.minimum(window, 3 * limit).mean()) - usual < 0.7 * effect:
                 continue
             normal = math.exp(base.level + offset)
             if abs(math.exp(sign * effect) - 1) * normal < self.settings.min_change:
+                continue
+            if np.count_nonzero(window > effect / 2) < 0.6 * m:
                 continue
             if evidence(window, reference, effect / 2, base.correlation) < 8.0:
                 continue
@@ -284,7 +299,7 @@ class DegradationDetector:
         since = self._blocks.end_of(start - 1)
         if (
             WEEKEND[0] <= since - time <= WEEKEND[1]
-            and self._bases[0].level + effect <= before + self._channels[0].threshold / 2
+            and self._bases[0].level + effect <= before + self._channels[0].threshold
         ):
             event = self._event("info", c, start, end, offset, effect, error)
             self._rebase(number, m)
@@ -300,10 +315,11 @@ class DegradationDetector:
     def _fall(self, c, start, number, end, offset, effect, error, m):
         base = self._bases[0].level
         event = self._event("improvement", c, start, end, offset, -effect, error)
-        self._improved = (event["since"], base)
-        if not math.isnan(self._before) and abs(base - effect - self._before) < self._channels[0].threshold / 2:
+        if not math.isnan(self._before) and abs(base - effect - self._before) < self._channels[0].threshold:
             event["kind"] = "recovery"
             self._before = math.nan
+        else:
+            self._improved = (event["since"], base)
         self._rebase(number, m)
         return event
 

@@ -15,7 +15,7 @@ from otelbridge.analysis.degradation.settings import DAY_SECONDS
 
 Floats = NDArray[np.float64]
 
-WAVE_HEIGHTS = (0.3, 0.1, 0.04, 0.02)
+WAVE_HEIGHTS = (0.3, 0.04, 0.01)
 """Plausible height of each wave in logarithms: 0.3 is a factor of 1.8 between the quietest and the busiest hour."""
 
 RAMP_LENGTHS = (0.0, 16.0, 32.0, 64.0, 128.0)
@@ -24,7 +24,7 @@ RAMP_LENGTHS = (0.0, 16.0, 32.0, 64.0, 128.0)
 RAMP_STARTS = (-64, -48, -32, -20, -12, -6, -3, -1, 0, 1, 2, 4)
 """Where it may have begun, in blocks from the first suspicious one."""
 
-PROOF = 14.0
+PROOF = 11.0
 """Squared standard errors that the step must explain: the best of 60 explains 9 by chance in one of a hundred days."""
 
 

@@ -44,7 +44,7 @@ CLIP = 2.5
 CEILING = 3 * DECISION
 """The sum grows no further: what is over must be over soon."""
 
-CONFIDENCE = 2.3
+CONFIDENCE = 2.0
 """Standard errors below the effect (one-sided 1 %) that must still be `CERTAIN_SHARE` of the threshold."""
 
 CERTAIN_SHARE = 0.7
