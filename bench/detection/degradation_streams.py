@@ -112,7 +112,9 @@ def recur_100(rng: np.random.Generator) -> Stream:
     length, calm = int(rng.integers(800, 3_000)), int(rng.integers(1_500, 4_000))
     second = first + length + calm
     count = second + STEP_HORIZON
-    logs = s.base(rng) + s.lognormal(rng, count) + s.step(count, first, 2.0, first + length) + s.step(count, second, 2.0)
+    logs = (
+        s.base(rng) + s.lognormal(rng, count) + s.step(count, first, 2.0, first + length) + s.step(count, second, 2.0)
+    )
     changes = [(first, first + length), (second, count)]
     return s.stream(s.clock(rng, count, s.spacing(rng)), logs, changes)
 
