@@ -1,6 +1,6 @@
 """Whether a rise can be a morning, while no whole day was seen.
 
-What could be the course of a day is a sum of waves of 24, 12 and 8 hours, each as high as days plausibly make it (a ridge
+What could be the course of a day is a sum of waves of 24, 12, 8 and 6 hours, each as high as days plausibly make it (a ridge
 regression). A step or ramp is the cause when it explains what the waves cannot. What stays open is decided the next day.
 """
 
@@ -18,7 +18,7 @@ Floats = NDArray[np.float64]
 DOUBTLESS = math.log(2.2)
 """No day is expected to be worse than this between its quietest and its busiest hour."""
 
-WAVE_HEIGHTS = (0.3, 0.04, 0.01)
+WAVE_HEIGHTS = (0.3, 0.08, 0.03, 0.01)
 """Plausible height of each wave in logarithms: 0.3 is a factor of 1.8 between the quietest and the busiest hour."""
 
 RAMP_LENGTHS = (0.0, 16.0, 32.0, 64.0, 128.0)
@@ -27,7 +27,7 @@ RAMP_LENGTHS = (0.0, 16.0, 32.0, 64.0, 128.0)
 RAMP_STARTS = (-64, -48, -32, -20, -12, -6, -3, -1, 0, 1, 2, 4)
 """Where it may have begun, in blocks from the first suspicious one."""
 
-PROOF = 11.0
+PROOF = 10.0
 """Squared standard errors that the change must explain: of 96 days without one, 4 came to more at any hour."""
 
 LEAST_SHARE = 0.6

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from otelbridge.analysis.degradation.baseline import NORMAL_MAD, Baseline, measure, median, middle
 from otelbridge.analysis.degradation.blocks import Blocks, BlocksState
 from otelbridge.analysis.degradation.first_day import DOUBTLESS, explained_by_day
-from otelbridge.analysis.degradation.season import Season, SeasonState
+from otelbridge.analysis.degradation.season import Season, SeasonState, between
 from otelbridge.analysis.degradation.settings import (
     BASELINE_BLOCKS,
     FIRST_BLOCKS,
@@ -31,13 +31,13 @@ HELD = 2
 OFTEN_BLOCKS = 64
 """A smaller baseline is measured anew twice as often."""
 
-NormalState = tuple[BlocksState, SeasonState, tuple[Baseline, Baseline], int, tuple[int, int], int, float]
+NormalState = tuple[BlocksState, SeasonState, tuple[Baseline, Baseline], int, tuple[int, int], float, int, float]
 
 
 class Normal:
     """Learns from every block that is not suspicious, `LAG_BLOCKS` late."""
 
-    __slots__ = ("_mode", "_noise", "_start", "_window", "bases", "blocks", "season")
+    __slots__ = ("_mode", "_noise", "_start", "_window", "_window_end", "bases", "blocks", "season")
 
     def __init__(self) -> None:
         self.blocks = Blocks()
@@ -47,13 +47,25 @@ class Normal:
         """Number of the first block of the present level."""
         self._window = (0, 0)
         """Numbers of the blocks that the baselines were measured on."""
+        self._window_end = 0.0
         self._mode = MEASURED
         self._noise = 1.0
         """Spread of single blocks around their neighbours."""
 
     def learn_day(self, level: float, end: float, *, ordinary: bool) -> None:
         """What the block says about the course of a day."""
-        self.season.add(level, end, self._noise, ordinary=ordinary)
+        before = self.season.add(level, end, self._noise, ordinary=ordinary)
+        if before is not None and self.season.offsets is not None:
+            ends = self.blocks.ends[self.blocks.within(*self._window)]
+            if len(ends) == 0:
+                ends = np.array([self._window_end])
+            added = float((between(self.season.offsets, ends) - between(before, ends)).sum()) / len(ends)
+            first, second = (base._replace(level=base.level - added) for base in self.bases)
+            self.bases = (first, second)
+
+    def _measure_on(self, start: int, stop: int) -> None:
+        self._window = (start, stop)
+        self._window_end = self.blocks.end_of(stop - 1)
 
     def is_due(self, number: int) -> bool:
         """Whether `refresh` is worth its time after this block: often at first, every 16 blocks later."""
@@ -74,7 +86,7 @@ class Normal:
         if stop - start < FIRST_BLOCKS:
             return
         self._mode = MEASURED
-        self._window = (start, stop)
+        self._measure_on(start, stop)
         first, second = self._without_day(start, stop)
         median_base, tail_base = measure(first), measure(second)
         if self.season.offsets is not None:
@@ -121,15 +133,15 @@ class Normal:
         at = start - blocks.first
         return explained_by_day(levels, ends, at, channel.threshold, self.bases[index].spread)
 
-    def move(self, number: int, blocks: int) -> None:
-        """The last `blocks` are the new normal."""
+    def move(self, number: int, blocks: int, since: float) -> None:
+        """The last `blocks` are the new normal, which began at a time."""
         before = self.bases[0].level
         self._start, self._mode = number + 1 - blocks, MOVED
         self._move_to(self._start, number + 1)
-        self.season.shift(self.bases[0].level - before)
+        self.season.shift(self.bases[0].level - before, since, self.blocks.end_of(number))
 
     def _move_to(self, start: int, stop: int) -> None:
-        self._window = (start, stop)
+        self._measure_on(start, stop)
         where = self.blocks.within(start, stop)
         levels, raw = self._without_day(start, stop), self.blocks.levels[:, where].astype(np.float64)
         first, second = (
@@ -147,11 +159,11 @@ class Normal:
     def state(self) -> NormalState:
         """Everything, exactly."""
         blocks, season = self.blocks.state(), self.season.state()
-        return blocks, season, self.bases, self._start, self._window, self._mode, self._noise
+        return blocks, season, self.bases, self._start, self._window, self._window_end, self._mode, self._noise
 
     def take(self, state: NormalState) -> None:
         """Become what `state` described."""
-        blocks, season, bases, self._start, self._window, self._mode, self._noise = state
+        blocks, season, bases, self._start, self._window, self._window_end, self._mode, self._noise = state
         self.blocks.take(blocks)
         self.season.take(season)
         self.bases = (Baseline(*bases[0]), Baseline(*bases[1]))

@@ -37,6 +37,15 @@ def slot_of(time: float) -> int:
     return int(time // SLOT_SECONDS) % SLOTS
 
 
+def between(offsets: Floats, ends: Floats) -> Floats:
+    """Offsets at times, between the middles of two hours in proportion."""
+    position = ends / SLOT_SECONDS - 0.5
+    whole = np.floor(position)
+    share = position - whole
+    before = np.mod(whole, SLOTS).astype(np.intp)
+    return offsets[before] * (1 - share) + offsets[_AFTER[before]] * share
+
+
 class Season:
     """What is known of the course of a day: 48 floats."""
 
@@ -56,8 +65,12 @@ class Season:
         """Whether the day may have moved the level, and it is not known how a day goes."""
         return self.offsets is None and end - self._since > SHORT_SECONDS
 
-    def add(self, level: float, end: float, noise: float, *, ordinary: bool) -> None:
-        """One more block, from which something is to be learned if it is ordinary. `noise`: spread of single blocks."""
+    def add(self, level: float, end: float, noise: float, *, ordinary: bool) -> Floats | None:
+        """One more block, from which something is to be learned if it is ordinary. `noise`: spread of single blocks.
+
+        The offsets so far, if that has changed them.
+        """
+        before = None
         if self._blocks == 0:
             self._since = end
         slot = slot_of(end)
@@ -65,11 +78,13 @@ class Season:
             closed = self._close()
             self._open = slot
             if closed and end - self._since >= DAY_SECONDS:
+                before = np.zeros(SLOTS) if self.offsets is None else self.offsets
                 self._work_out(end, noise)
         self._blocks += 1
         if ordinary:
             self._open_sum += level
             self._open_blocks += 1
+        return before
 
     def _close(self) -> bool:
         if self._open_blocks == 0:
@@ -95,17 +110,17 @@ class Season:
         by_chance = SMOOTHED_NOISE * noise * noise / blocks_per_slot
         self.offsets = smooth * max(0.0, 1.0 - by_chance / variance) if variance > 0 else smooth
 
-    def forget(self, start: float, end: float) -> None:
-        """The hours between were no ordinary ones: what was learned of them in the first day is not to be kept."""
-        hours = min(int(end // SLOT_SECONDS - start // SLOT_SECONDS) + 1, SLOTS)
-        first = slot_of(start)
-        self._levels[[(first + hour) % SLOTS for hour in range(hours)]] = np.nan
-        self._open_sum, self._open_blocks = 0.0, 0
-
-    def shift(self, change: float) -> None:
-        """All of the day has become slower or faster."""
-        self._levels += change
-        self._open_sum += change * self._open_blocks
+    def shift(self, change: float, since: float, end: float) -> None:
+        """The level has changed. Of a first day the hours since then show the new one already."""
+        if self.offsets is not None:
+            self._levels += change
+            self._open_sum += change * self._open_blocks
+            return
+        hours = min(int(end // SLOT_SECONDS - since // SLOT_SECONDS) + 1, SLOTS)
+        before = np.ones(SLOTS, np.bool_)
+        first = slot_of(since)
+        before[[(first + hour) % SLOTS for hour in range(hours)]] = False
+        self._levels[before] += change
 
     def offset(self, end: float) -> float:
         """What the time of day adds to a level, between the middles of two hours in proportion."""
@@ -119,13 +134,7 @@ class Season:
 
     def offsets_at(self, ends: Floats) -> Floats | float:
         """The same for many times."""
-        if self.offsets is None:
-            return 0.0
-        position = ends / SLOT_SECONDS - 0.5
-        whole = np.floor(position)
-        share = position - whole
-        before = np.mod(whole, SLOTS).astype(np.intp)
-        return self.offsets[before] * (1 - share) + self.offsets[_AFTER[before]] * share
+        return 0.0 if self.offsets is None else between(self.offsets, ends)
 
     def state(self) -> SeasonState:
         """Everything, exactly."""

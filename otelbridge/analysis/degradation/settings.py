@@ -51,6 +51,9 @@ ABSORPTION_BLOCKS = 192
 ADOPTION_BLOCKS = 64
 """Blocks after an alert until a level that stands still is the new normal (2,048 values)."""
 
+FIRST_DAY_ADOPTION_BLOCKS = 160
+"""The same while it may be the course of an unknown day, of which half would be over by then at 5 s a value."""
+
 ADOPTION_LIMIT = 224
 """Blocks until a level that does not stand still is."""
 

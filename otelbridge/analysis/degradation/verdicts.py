@@ -21,6 +21,7 @@ from otelbridge.analysis.degradation.settings import (
     ALLOWANCE,
     DECISION,
     FIRST_BLOCKS,
+    FIRST_DAY_ADOPTION_BLOCKS,
     RECOVERY_CONFIDENCE,
     RECOVERY_SHARE,
     STANDSTILL_SHARE,
@@ -35,7 +36,7 @@ NO_ALARM = -1
 SUSPICIOUS = DECISION / 2
 """Sum from which on blocks are kept out of the baseline."""
 
-VerdictsState = tuple[NormalState, tuple[CusumState, CusumState], int, int, float, float, float, float]
+VerdictsState = tuple[NormalState, tuple[CusumState, CusumState], int, int, float, float, float, float, float]
 
 
 class Verdicts:
@@ -44,6 +45,7 @@ class Verdicts:
     __slots__ = (
         "_alarm",
         "_alarm_block",
+        "_alarm_since",
         "_allowances",
         "_before_alert",
         "_channels",
@@ -65,6 +67,7 @@ class Verdicts:
         self._alarm = NO_ALARM
         """Channel that raised the alert which is not over."""
         self._alarm_block = 0
+        self._alarm_since = 0.0
         self._before_alert = math.nan
         """Level before the last alert whose level became the new normal."""
         self._improved = -math.inf
@@ -88,9 +91,7 @@ class Verdicts:
             return None
         self._count(number, levels, end)
         found = self._judge(number) if self._alarm == NO_ALARM else self._watch(number)
-        ordinary = self._alarm == NO_ALARM
-        if ordinary and normal.season.offsets is not None:
-            ordinary = self._cusums[0].up < SUSPICIOUS
+        ordinary = normal.season.offsets is None or (self._alarm == NO_ALARM and self._cusums[0].up < SUSPICIOUS)
         normal.learn_day(levels[0], end, ordinary=ordinary)
         if self._alarm == NO_ALARM and normal.is_due(number):
             first, second = self._cusums
@@ -154,12 +155,11 @@ class Verdicts:
             and level <= self._slower_before + self._channels[0].threshold
         ):
             found["kind"], found["reason"] = "info", "weekend"
-            self._move(number, effect.blocks)
+            self._move(number, effect.blocks, found["since"])
             return found
         self._alarm, self._alarm_block = index, number
         self._clear()
-        if self._normal.season.offsets is None:
-            self._normal.season.forget(found["since"], self._end)
+        self._alarm_since = found["since"]
         return found
 
     def _faster(self, index: int, start: int, number: int, effect: Effect) -> Event:
@@ -170,7 +170,7 @@ class Verdicts:
             self._before_alert = math.nan
         else:
             self._improved, self._slower_before = found["since"], before
-        self._move(number, effect.blocks)
+        self._move(number, effect.blocks, found["since"])
         return found
 
     def _absorb(self, number: int) -> Event | None:
@@ -180,7 +180,7 @@ class Verdicts:
         for index in (0, 1):
             since = self._cusums[index].suspect_since(SUSPICIOUS, number)
             if number - since > ABSORPTION_BLOCKS:
-                found = self._adopt(index, number)
+                found = self._adopt(index, number, self._normal.blocks.end_of(since - 1))
                 found["reason"] = "absorbed"
                 return found
         return None
@@ -202,7 +202,8 @@ class Verdicts:
                 self._normal.hold(start)
                 self._clear()
                 return self._event("recovery", index, start, left, error)
-        if age < ADOPTION_BLOCKS or number % 4:
+        wait = FIRST_DAY_ADOPTION_BLOCKS if self._normal.season.undecided(self._end) else ADOPTION_BLOCKS
+        if age < wait or number % 4:
             return None
         levels = self._normal.flat(index, number + 1 - ADOPTED_BLOCKS, number + 1)
         half = ADOPTED_BLOCKS // 2
@@ -211,20 +212,20 @@ class Verdicts:
             return None
         self._before_alert = self._normal.bases[0].level
         self._alarm = NO_ALARM
-        found = self._adopt(index, number)
+        found = self._adopt(index, number, self._alarm_since)
         found["reason"] = "new_normal"
         return found
 
-    def _adopt(self, index: int, number: int) -> Event:
+    def _adopt(self, index: int, number: int, since: float) -> Event:
         base = self._normal.bases[index]
         start = number + 1 - ADOPTED_BLOCKS
         size = middle(self._normal.flat(index, start, number + 1), base.spread) - base.level
         found = self._event("info", index, start, size, base.error(ADOPTED_BLOCKS))
-        self._move(number, ADOPTED_BLOCKS)
+        self._move(number, ADOPTED_BLOCKS, since)
         return found
 
-    def _move(self, number: int, blocks: int) -> None:
-        self._normal.move(number, blocks)
+    def _move(self, number: int, blocks: int, since: float) -> None:
+        self._normal.move(number, blocks, since)
         self._clear()
 
     def _clear(self) -> None:
@@ -239,6 +240,7 @@ class Verdicts:
             (first.state(), second.state()),
             self._alarm,
             self._alarm_block,
+            self._alarm_since,
             self._end,
             self._before_alert,
             self._improved,
@@ -247,8 +249,8 @@ class Verdicts:
 
     def take(self, state: VerdictsState) -> None:
         """Become what `state` described."""
-        normal, cusums, self._alarm, self._alarm_block, self._end, self._before_alert = state[:6]
-        self._improved, self._slower_before = state[6:]
+        normal, cusums, self._alarm, self._alarm_block, self._alarm_since, self._end = state[:6]
+        self._before_alert, self._improved, self._slower_before = state[6:]
         self._normal.take(normal)
         for cusum, its_state in zip(self._cusums, cusums, strict=True):
             cusum.take(its_state)
