@@ -52,9 +52,9 @@ class Normal:
         self._noise = 1.0
         """Spread of single blocks around their neighbours."""
 
-    def learn_day(self, level: float, end: float, *, ordinary: bool) -> None:
+    def learn_day(self, level: float, end: float, *, ordinary: bool = True, settled: bool = True) -> None:
         """What the block says about the course of a day."""
-        before = self.season.add(level, end, self._noise, ordinary=ordinary)
+        before = self.season.add(level, end, self._noise, ordinary=ordinary, settled=settled)
         if before is not None and self.season.offsets is not None:
             ends = self.blocks.ends[self.blocks.within(*self._window)]
             if len(ends) == 0:
@@ -138,7 +138,7 @@ class Normal:
         before = self.bases[0].level
         self._start, self._mode = number + 1 - blocks, MOVED
         self._move_to(self._start, number + 1)
-        self.season.shift(self.bases[0].level - before, since, self.blocks.end_of(number))
+        self.season.shift(self.bases[0].level - before, since)
 
     def _move_to(self, start: int, stop: int) -> None:
         self._measure_on(start, stop)

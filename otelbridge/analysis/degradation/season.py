@@ -23,13 +23,16 @@ ADAPTATION = 0.3
 SHORT_SECONDS = 5_400.0
 """A day with a factor of two between night and noon moves a level by less than 15 % in so long."""
 
+MAX_CHANGES = 8
+"""Changes of the level in the first day that are kept in mind."""
+
 SMOOTHED_NOISE = 0.375
 """Share of the variance that noise keeps when each slot is averaged with its neighbours, 1:2:1."""
 
 _BEFORE = np.roll(np.arange(SLOTS), 1)
 _AFTER = np.roll(np.arange(SLOTS), -1)
 
-SeasonState = tuple[bytes, bytes, int, float, int, int, float]
+SeasonState = tuple[bytes, bytes, int, float, int, int, float, list[tuple[float, float]]]
 
 
 def slot_of(time: float) -> int:
@@ -49,7 +52,7 @@ def between(offsets: Floats, ends: Floats) -> Floats:
 class Season:
     """What is known of the course of a day: 48 floats."""
 
-    __slots__ = ("_blocks", "_levels", "_open", "_open_blocks", "_open_sum", "_since", "offsets")
+    __slots__ = ("_blocks", "_changes", "_levels", "_open", "_open_blocks", "_open_sum", "_since", "offsets")
 
     def __init__(self) -> None:
         self._levels = np.full(SLOTS, np.nan)
@@ -60,13 +63,17 @@ class Season:
         self._open_blocks = 0
         self._blocks = 0
         self._since = math.nan
+        self._changes: list[tuple[float, float]] = []
+        """When the level changed in the first day, and by how much."""
 
     def undecided(self, end: float) -> bool:
         """Whether the day may have moved the level, and it is not known how a day goes."""
         return self.offsets is None and end - self._since > SHORT_SECONDS
 
-    def add(self, level: float, end: float, noise: float, *, ordinary: bool) -> Floats | None:
+    def add(self, level: float, end: float, noise: float, *, ordinary: bool, settled: bool) -> Floats | None:
         """One more block, from which something is to be learned if it is ordinary. `noise`: spread of single blocks.
+
+        The day is not worked out for the first time unless `settled`: before, a change is still being judged.
 
         The offsets so far, if that has changed them.
         """
@@ -77,7 +84,7 @@ class Season:
         if slot != self._open:
             closed = self._close()
             self._open = slot
-            if closed and end - self._since >= DAY_SECONDS:
+            if closed and end - self._since >= DAY_SECONDS and (settled or self.offsets is not None):
                 before = np.zeros(SLOTS) if self.offsets is None else self.offsets
                 self._work_out(end, noise)
         self._blocks += 1
@@ -91,6 +98,8 @@ class Season:
             return False
         level = self._open_sum / self._open_blocks
         known = float(self._levels[self._open])
+        if self._changes and not math.isnan(known):
+            self._reconsider(level - known)
         self._levels[self._open] = level if math.isnan(known) else known + ADAPTATION * (level - known)
         self._open_sum, self._open_blocks = 0.0, 0
         return True
@@ -110,17 +119,23 @@ class Season:
         by_chance = SMOOTHED_NOISE * noise * noise / blocks_per_slot
         self.offsets = smooth * max(0.0, 1.0 - by_chance / variance) if variance > 0 else smooth
 
-    def shift(self, change: float, since: float, end: float) -> None:
-        """The level has changed. Of a first day the hours since then show the new one already."""
+    def shift(self, change: float, since: float) -> None:
+        """The level has changed for good, or so it seems while the first day is not over."""
         if self.offsets is not None:
             self._levels += change
             self._open_sum += change * self._open_blocks
-            return
-        hours = min(int(end // SLOT_SECONDS - since // SLOT_SECONDS) + 1, SLOTS)
-        before = np.ones(SLOTS, np.bool_)
-        first = slot_of(since)
-        before[[(first + hour) % SLOTS for hour in range(hours)]] = False
-        self._levels[before] += change
+        elif len(self._changes) < MAX_CHANGES:
+            self._changes.append((since, change))
+
+    def _reconsider(self, difference: float) -> None:
+        """The first hour has come again, so different: were the changes of the first day for good, or its course?"""
+        total = sum(change for _, change in self._changes)
+        if abs(difference - total) < abs(difference):
+            first = int(self._since // SLOT_SECONDS)
+            order = (np.arange(SLOTS) - first) % SLOTS
+            for since, change in self._changes:
+                self._levels[order < int(since // SLOT_SECONDS) - first] += change
+        self._changes.clear()
 
     def offset(self, end: float) -> float:
         """What the time of day adds to a level, between the middles of two hours in proportion."""
@@ -139,11 +154,12 @@ class Season:
     def state(self) -> SeasonState:
         """Everything, exactly."""
         offsets = b"" if self.offsets is None else self.offsets.tobytes()
-        levels = self._levels.tobytes()
-        return levels, offsets, self._open, self._open_sum, self._open_blocks, self._blocks, self._since
+        opened = (self._open, self._open_sum, self._open_blocks)
+        return self._levels.tobytes(), offsets, *opened, self._blocks, self._since, list(self._changes)
 
     def take(self, state: SeasonState) -> None:
         """Become what `state` described."""
-        levels, offsets, self._open, self._open_sum, self._open_blocks, self._blocks, self._since = state
+        levels, offsets, self._open, self._open_sum, self._open_blocks, self._blocks, self._since = state[:7]
+        self._changes = list(state[7])
         self._levels = np.frombuffer(levels).copy()
         self.offsets = np.frombuffer(offsets).copy() if offsets else None

@@ -85,15 +85,16 @@ class Verdicts:
         number = blocks.count
         levels = blocks.append(median, tail, end)
         if normal.bases[0].blocks == 0:
-            normal.learn_day(levels[0], end, ordinary=True)
+            normal.learn_day(levels[0], end)
             if number + 1 >= 2 * FIRST_BLOCKS:
                 normal.refresh(number, number + 1)
             return None
         self._count(number, levels, end)
         found = self._judge(number) if self._alarm == NO_ALARM else self._watch(number)
-        ordinary = normal.season.offsets is None or (self._alarm == NO_ALARM and self._cusums[0].up < SUSPICIOUS)
-        normal.learn_day(levels[0], end, ordinary=ordinary)
-        if self._alarm == NO_ALARM and normal.is_due(number):
+        settled = self._alarm == NO_ALARM
+        ordinary = normal.season.offsets is None or (settled and self._cusums[0].up < SUSPICIOUS)
+        normal.learn_day(levels[0], end, ordinary=ordinary, settled=settled)
+        if settled and normal.is_due(number):
             first, second = self._cusums
             normal.refresh(number, first.suspect_since(SUSPICIOUS, second.suspect_since(SUSPICIOUS, number + 1)))
         return found
