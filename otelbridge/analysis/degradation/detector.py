@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from otelbridge.analysis.degradation.blocks import block_material, tail_rank
 from otelbridge.analysis.degradation.events import Event
-from otelbridge.analysis.degradation.settings import BLOCK_SIZE, VALUE_CEILING, Settings
+from otelbridge.analysis.degradation.settings import BLOCK_SIZE, VALUE_CEILING, shared
 from otelbridge.analysis.degradation.verdicts import Verdicts, VerdictsState
 
 Floats = NDArray[np.float64]
@@ -57,7 +57,7 @@ class DegradationDetector:
         tail_increase: float = 0.40,
         block_size: int = BLOCK_SIZE,
     ) -> None:
-        self._settings = Settings(min_increase, min_change, tail_increase, block_size)
+        self._settings = shared(min_increase, min_change, tail_increase, block_size)
         self._size = block_size
         self._tail_rank = tail_rank(block_size)
         self._clear()

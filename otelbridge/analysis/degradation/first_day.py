@@ -18,7 +18,7 @@ Floats = NDArray[np.float64]
 DOUBTLESS = math.log(2.2)
 """No day is expected to be worse than this between its quietest and its busiest hour."""
 
-WAVE_HEIGHTS = (0.3, 0.08, 0.03, 0.01)
+WAVE_HEIGHTS = (0.3, 0.12, 0.04, 0.02)
 """Plausible height of each wave in logarithms: 0.3 is a factor of 1.8 between the quietest and the busiest hour."""
 
 RAMP_LENGTHS = (0.0, 16.0, 32.0, 64.0, 128.0)

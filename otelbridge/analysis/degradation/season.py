@@ -23,8 +23,11 @@ ADAPTATION = 0.3
 SHORT_SECONDS = 5_400.0
 """A day with a factor of two between night and noon moves a level by less than 15 % in so long."""
 
-MAX_CHANGES = 8
+MAX_CHANGES = 3
 """Changes of the level in the first day that are kept in mind."""
+
+REFRESH_SLOTS = 6
+"""Hours after which the offsets are worked out anew; what an hour adds to them is not needed before the next day."""
 
 SMOOTHED_NOISE = 0.375
 """Share of the variance that noise keeps when each slot is averaged with its neighbours, 1:2:1."""
@@ -83,8 +86,9 @@ class Season:
         slot = slot_of(end)
         if slot != self._open:
             closed = self._close()
+            due = settled if self.offsets is None else slot // REFRESH_SLOTS != self._open // REFRESH_SLOTS
             self._open = slot
-            if closed and end - self._since >= DAY_SECONDS and (settled or self.offsets is not None):
+            if closed and due and end - self._since >= DAY_SECONDS:
                 before = np.zeros(SLOTS) if self.offsets is None else self.offsets
                 self._work_out(end, noise)
         self._blocks += 1

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 
 BLOCK_SIZE = 32
 """Values a block. Its median stands up to 15 outliers in a row; 64 would double the delay, 16 doubles the cost."""
@@ -21,10 +22,10 @@ BASELINE_BLOCKS = 192
 LAG_BLOCKS = 64
 """How late a block enters the baseline: a ramp of 2,000 values is over before the baseline begins to follow it."""
 
-CAPACITY = 352
-"""Blocks remembered: baseline, lag, and 96 more for a change that is still being judged."""
+CAPACITY = 304
+"""Blocks remembered: baseline, lag, and 48 more for a change that is still being judged."""
 
-SHIFT = 32
+SHIFT = 16
 """How many of the oldest blocks are let go at once, so that the rest always lie in a row."""
 
 FIRST_BLOCKS = 16
@@ -96,7 +97,7 @@ class Channel:
     """Latest blocks that show a recovery, tried in turn: the more, the less a wandering level can feign it."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Settings:
     """How one series is watched."""
 
@@ -115,6 +116,7 @@ class Settings:
         if not (self.min_change >= 0 and self.block_size >= MIN_BLOCK_SIZE):
             raise ValueError(f"min_change must be at least 0, block_size at least {MIN_BLOCK_SIZE}")
 
+    @cached_property
     def channels(self) -> tuple[Channel, Channel]:
         """Median and 90th percentile.
 
@@ -124,3 +126,9 @@ class Settings:
             Channel("median", math.log1p(self.min_increase), 3, (8, 16, 32)),
             Channel("p90", math.log1p(self.tail_increase), 6, (16, 32)),
         )
+
+
+@lru_cache(maxsize=64)
+def shared(min_increase: float, min_change: float, tail_increase: float, block_size: int) -> Settings:
+    """The settings, one object for all series that are watched alike."""
+    return Settings(min_increase, min_change, tail_increase, block_size)

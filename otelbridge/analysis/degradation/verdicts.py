@@ -46,21 +46,17 @@ class Verdicts:
         "_alarm",
         "_alarm_block",
         "_alarm_since",
-        "_allowances",
         "_before_alert",
-        "_channels",
         "_cusums",
         "_end",
         "_improved",
-        "_min_change",
         "_normal",
+        "_settings",
         "_slower_before",
     )
 
     def __init__(self, settings: Settings) -> None:
-        self._channels = settings.channels()
-        self._allowances = tuple(ALLOWANCE * channel.threshold for channel in self._channels)
-        self._min_change = settings.min_change
+        self._settings = settings
         self._normal = Normal()
         self._cusums = (Cusum(), Cusum())
         self._end = -math.inf
@@ -102,12 +98,14 @@ class Verdicts:
     def _count(self, number: int, levels: tuple[float, float], end: float) -> None:
         normal = self._normal
         offset = normal.season.offset(end)
+        channels = self._settings.channels
         for index in (0, 1):
             base = normal.bases[index]
             expected = base.level + offset
             highest, lowest = (expected, base.raw) if expected > base.raw else (base.raw, expected)
             level = levels[index]
-            self._cusums[index].add(number, level - highest, lowest - level, self._allowances[index], base.spread)
+            allowance = ALLOWANCE * channels[index].threshold
+            self._cusums[index].add(number, level - highest, lowest - level, allowance, base.spread)
 
     def _judge(self, number: int) -> Event | None:
         first, second = self._cusums
@@ -129,14 +127,14 @@ class Verdicts:
         """The effect of a candidate that is beyond doubt."""
         if total <= DECISION or not evidence.is_due(number + 1 - start, number):
             return None
-        normal, channel = self._normal, self._channels[index]
+        normal, channel = self._normal, self._settings.channels[index]
         first = max(start, number + 1 - evidence.LONGEST_WINDOW)
         distances = normal.distances(index, first, number + 1, sign)
         effect = evidence.effect_of(distances, normal.reference(index, sign), normal.bases[index], channel)
         if effect is None:
             return None
         change = math.exp(self._expected(index)) * abs(math.expm1(sign * effect.size))
-        if change < self._min_change or normal.may_be_the_day(index, channel, start, effect.size, sign):
+        if change < self._settings.min_change or normal.may_be_the_day(index, channel, start, effect.size, sign):
             return None
         return effect
 
@@ -145,7 +143,7 @@ class Verdicts:
 
     def _event(self, kind: Kind, index: int, start: int, size: float, error: float) -> Event:
         since = self._normal.blocks.end_of(start - 1)
-        return event(kind, self._channels[index].name, self._end, since, self._expected(index), size, error)
+        return event(kind, self._settings.channels[index].name, self._end, since, self._expected(index), size, error)
 
     def _slower(self, index: int, start: int, number: int, effect: Effect) -> Event:
         found = self._event("alert", index, start, effect.size, effect.error)
@@ -153,7 +151,7 @@ class Verdicts:
         level = self._normal.bases[0].level + effect.size
         if (
             WEEKEND_SECONDS[0] <= away <= WEEKEND_SECONDS[1]
-            and level <= self._slower_before + self._channels[0].threshold
+            and level <= self._slower_before + self._settings.channels[0].threshold
         ):
             found["kind"], found["reason"] = "info", "weekend"
             self._move(number, effect.blocks, found["since"])
@@ -166,7 +164,7 @@ class Verdicts:
     def _faster(self, index: int, start: int, number: int, effect: Effect) -> Event:
         found = self._event("improvement", index, start, -effect.size, effect.error)
         before = self._normal.bases[0].level
-        if abs(before - effect.size - self._before_alert) < self._channels[0].threshold:
+        if abs(before - effect.size - self._before_alert) < self._settings.channels[0].threshold:
             found["kind"] = "recovery"
             self._before_alert = math.nan
         else:
@@ -189,7 +187,7 @@ class Verdicts:
     def _watch(self, number: int) -> Event | None:
         """What becomes of an alert: it is over, or the new normal."""
         index, age = self._alarm, number - self._alarm_block
-        base, channel = self._normal.bases[index], self._channels[index]
+        base, channel = self._normal.bases[index], self._settings.channels[index]
         for blocks in channel.recovery_blocks:
             if blocks > channel.recovery_blocks[0] and (number % 4 or age < blocks):
                 break
