@@ -51,7 +51,7 @@ def ours_one_by_one(stream: Stream) -> tuple[list[int], int]:
 
 
 def naive(stream: Stream) -> tuple[list[int], int]:
-    """The last 100 values: an alert at every value while the mean of the second half is 20 % above that of the first."""
+    """The last 100 values: an alert at each while the mean of the second half is 20 % above that of the first."""
     half = NAIVE_WINDOW // 2
     window: deque[float] = deque()
     first = second = 0.0

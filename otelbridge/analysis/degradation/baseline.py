@@ -1,8 +1,8 @@
 """The level that counts as normal, and how much blocks scatter around it.
 
-Order statistics throughout, so that no outlier moves them. Values with a memory make neighbouring blocks alike: n of them
-say less than n. The spread is therefore widened by sqrt((1 + r) / (1 - r)), r the correlation of neighbours, which is
-what keeps a wandering level from looking like a change.
+Order statistics throughout, so that no outlier moves them. Values with a memory make neighbouring blocks alike: n of
+them say less than n. The spread is therefore widened by sqrt((1 + r) / (1 - r)), r the correlation of neighbours, which
+is what keeps a wandering level from looking like a change.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ NORMAL_MAD = 1.4826
 """Standard deviations in a median absolute deviation of a normal distribution."""
 
 NORMAL_DECILES = 2.563
-"""Standard deviations between the first and the last decile. Levels with two modes have a wider one than the MAD says."""
+"""Standard deviations between the first and the last decile, which levels with two modes have further apart."""
 
 MAX_CORRELATION = 0.9
 """Beyond that the widening is a guess."""

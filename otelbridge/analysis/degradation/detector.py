@@ -1,8 +1,9 @@
 """Whether a series of durations has become slower, said once.
 
 Values are gathered into blocks of 32, whose median and 90th percentile are two channels. In each a CUSUM looks for a
-candidate, which four questions (`evidence`) and the course of the day (`season`, `first_day`) must confirm. The baseline
-stands still while anything is suspicious, is the new level when that has lasted, and follows an improvement at once.
+candidate, which four questions (`evidence`) and the course of the day (`season`, `first_day`) must confirm. The
+baseline stands still while anything is suspicious, is the new level when that has lasted, and follows an improvement at
+once.
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ class DegradationDetector:
     """One series: 8 KiB at most.
 
     Which way the values come makes no difference to the events: one by one (`update`), in arrays however split
-    (`update_many`), or as blocks whose order statistics somebody else worked out for many series at once (`update_block`).
+    (`update_many`), or as blocks whose order statistics somebody else worked out for many series at once
+    (`update_block`).
 
     Args:
         min_increase: relative increase of the median that is worth an alert.
@@ -80,7 +82,7 @@ class DegradationDetector:
             return None
         ordered = sorted(pending)
         lower, upper = ordered[(size - 1) // 2], ordered[size // 2]
-        end = self._pending_end
+        end = float(self._pending_end)
         self._pending = array("d")
         self._pending_end = -math.inf
         return self._verdicts.add(lower + (upper - lower) * 0.5, ordered[self._tail_rank], end)
@@ -112,11 +114,11 @@ class DegradationDetector:
         For trackers of many series, which gather the values themselves. Not to be mixed with values: a block that is
         half full stays so.
         """
-        return self._verdicts.add(median, p90, end)
+        return self._verdicts.add(float(median), float(p90), float(end))
 
     def snapshot(self) -> bytes:
         """Everything, exactly: what `restore` takes over goes on as if nothing had been."""
-        state = _State(self._size, self._pending.tobytes(), self._pending_end, self._verdicts.state())
+        state = _State(self._size, self._pending.tobytes(), float(self._pending_end), self._verdicts.state())
         return msgspec.msgpack.encode(state)
 
     def restore(self, state: bytes) -> None:

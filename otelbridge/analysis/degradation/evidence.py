@@ -1,8 +1,8 @@
 """Whether the latest blocks of a channel lie beyond its baseline: by enough, for certain, and unlike anything before.
 
-Four questions, each of which a false alarm of another kind fails: is the effect worth it and its error small (noise)? Do
-most blocks show it (a burst)? Would as many of them be there by chance, going by how often the baseline had such blocks
-(levels with two modes)? Was no run of blocks in the baseline as far off (a level that wanders)?
+Four questions, each of which a false alarm of another kind fails: is the effect worth it and its error small (noise)?
+Do most blocks show it (a burst)? Would as many of them be there by chance, going by how often the baseline had such
+blocks (levels with two modes)? Was no run of blocks in the baseline as far off (a level that wanders)?
 """
 
 from __future__ import annotations
@@ -43,10 +43,11 @@ MOST_BLOCKS = 0.6
 """Share of the blocks that must show half of the effect."""
 
 MEAN_SHARE = 0.7
-"""Share of the effect that the mean of all blocks must show: a majority of one mode is no shift of both."""
+"""Share of the effect that the mean of all blocks must show, none counted for more than twice the effect: a majority of
+one mode is no shift of both."""
 
 OUTLIER_SPREADS = 3.0
-"""Single blocks count up to so many spreads where means are compared."""
+"""Blocks of the baseline count up to so many spreads where means are compared."""
 
 RARITY = 8.0
 """-log of the probability by which the baseline would show as many such blocks: 1 in 3,000 for each look."""
@@ -102,7 +103,7 @@ def _is_new(window: Floats, reference: Floats, size: float, baseline: Baseline) 
     limit = OUTLIER_SPREADS * baseline.spread
     bounded = np.minimum(np.maximum(reference, -limit), limit)
     usual = float(bounded.sum()) / len(bounded) if len(bounded) else 0.0
-    if float(np.minimum(window, OUTLIER_SPREADS * limit).sum()) / len(window) - usual < MEAN_SHARE * size:
+    if float(np.minimum(window, 2 * size).sum()) / len(window) - usual < MEAN_SHARE * size:
         return False
     return rarity(window, reference, size / 2, baseline.correlation) >= RARITY and size > _highest_run(
         bounded, len(window)

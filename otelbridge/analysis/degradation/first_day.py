@@ -1,7 +1,8 @@
 """Whether a rise can be a morning, while no whole day was seen.
 
-What could be the course of a day is a sum of waves of 24, 12, 8 and 6 hours, each as high as days plausibly make it (a ridge
-regression). A step or ramp is the cause when it explains what the waves cannot. What stays open is decided the next day.
+What could be the course of a day is a sum of waves of 24, 12, 8 and 6 hours, each as high as days plausibly make it (a
+ridge regression). A step or ramp is the cause when it explains what the waves cannot. What stays open is decided the
+next day.
 """
 
 from __future__ import annotations
@@ -57,4 +58,5 @@ def _day(ends: Floats, spread: float) -> tuple[Floats, Floats]:
         columns += [np.sin(wave * angle), np.cos(wave * angle)]
         penalties += [(spread / height) ** 2] * 2
     day = np.stack(columns, axis=1)
-    return day, np.linalg.inv(day.T @ day + np.diag(penalties))
+    moments: Floats = day.T @ day + np.diag(penalties)
+    return day, np.linalg.inv(moments).astype(np.float64, copy=False)

@@ -100,16 +100,18 @@ class Normal:
         """Levels of blocks, both channels, what the time of day adds taken away."""
         where = self.blocks.within(start, stop)
         levels = self.blocks.levels[:, where].astype(np.float64)
-        return levels - self.season.offsets_at(self.blocks.ends[where])
+        flat: Floats = levels - self.season.offsets_at(self.blocks.ends[where])
+        return flat
 
     def flat(self, channel: int, start: int, stop: int) -> Floats:
         """Levels of blocks of one channel, what the time of day adds taken away."""
-        return self._without_day(start, stop)[channel]
+        levels: Floats = self._without_day(start, stop)[channel]
+        return levels
 
     def distances(self, channel: int, start: int, stop: int, sign: float) -> Floats:
         """How far blocks lie beyond the baseline in the direction of `sign`.
 
-        What is expected at a time of day is a guess after one day. The baseline as it was without it must be exceeded too.
+        What is expected at a time of day is a guess after one day: the baseline as it was must be exceeded too.
         """
         where = self.blocks.within(start, stop)
         base = self.bases[channel]

@@ -1,7 +1,7 @@
 """The course of a day.
 
-A day is 24 slots of an hour. Each holds the mean level of its hour, moved a little by every further day; what the time of
-day adds to a level is the slot's distance from the day's mean, shrunk by how much of it is noise.
+A day is 24 slots of an hour. Each holds the mean level of its hour, moved a little by every further day; what the time
+of day adds to a level is the slot's distance from the day's mean, shrunk by how much of it is noise.
 """
 
 from __future__ import annotations
