@@ -1,1 +1,1 @@
-"""How well the detectors find changes that are known, and how often they find what is not there."""
+"""What the detectors find, miss and make up: `python -m bench.detection`. Never run by the tests."""

@@ -253,12 +253,12 @@ def blip(rng: np.random.Generator) -> Stream:
 
 
 POSITIVE: tuple[Scenario, ...] = (
-    step_30, step_100, step_50_heavy, step_30_ar1, step_100_ar1, step_50_bimodal, step_50_bursts, gradual_25, gradual_100,
-    tail_shift, seasonal_step_100, recur_100, after_improve, two_steps,
+    step_30, step_100, step_50_heavy, step_30_ar1, step_100_ar1, step_50_bimodal, step_50_bursts, gradual_25,
+    gradual_100, tail_shift, seasonal_step_100, recur_100, after_improve, two_steps,
 )  # fmt: skip
 NEGATIVE: tuple[Scenario, ...] = (
-    stationary, heavy_tail, student, bimodal, bursts_15, spikes, ar1, ar1_strong, daily, daily_dense, weekly, cold_start,
-    slow_noise, small_step, improvement, whole_milliseconds, constant, blip,
+    stationary, heavy_tail, student, bimodal, bursts_15, spikes, ar1, ar1_strong, daily, daily_dense, weekly,
+    cold_start, slow_noise, small_step, improvement, whole_milliseconds, constant, blip,
 )  # fmt: skip
 
 

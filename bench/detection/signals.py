@@ -1,4 +1,4 @@
-"""Streams of durations without a verdict: noise, memory, seasons, bursts. What `degradation_streams` builds its scenarios of.
+"""Streams of durations without a verdict: noise, memory, seasons, bursts. What scenarios are built of.
 
 Everything is in the logarithm of the level (a factor is a sum there), drawn from one numpy Generator per stream.
 """

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from otelbridge.analysis.degradation.settings import CEILING, CLIP
 
+CusumState = tuple[float, int, float, int]
+
 
 class Cusum:
-    """`up` and `down` with the number of the block at which each last left zero.
+    """`up` and `down`, and the number of the block at which each last left zero.
 
     A block adds its distance beyond the allowance in spreads, at most `CLIP`, so that a sum speaks of several blocks.
     """
@@ -19,19 +21,34 @@ class Cusum:
 
     def add(self, number: int, above: float, below: float, allowance: float, spread: float) -> None:
         """Block `number` lies `above` the highest that was expected and `below` the lowest."""
-        score = (above - allowance) / spread
-        score = CLIP if score > CLIP else -CLIP if score < -CLIP else score
         if self.up == 0.0:
             self.up_start = number
-        total = self.up + score
+        score = (above - allowance) / spread
+        total = self.up + (CLIP if score > CLIP else -CLIP if score < -CLIP else score)
         self.up = 0.0 if total <= 0.0 else CEILING if total > CEILING else total
-        score = (below - allowance) / spread
-        score = CLIP if score > CLIP else -CLIP if score < -CLIP else score
         if self.down == 0.0:
             self.down_start = number
-        total = self.down + score
+        score = (below - allowance) / spread
+        total = self.down + (CLIP if score > CLIP else -CLIP if score < -CLIP else score)
         self.down = 0.0 if total <= 0.0 else CEILING if total > CEILING else total
 
     def clear(self) -> None:
         """Nothing is suspicious."""
         self.up = self.down = 0.0
+
+    def suspect_since(self, limit: float, otherwise: int) -> int:
+        """Number of the first block that led to a sum above `limit`."""
+        since = otherwise
+        if self.up > limit:
+            since = min(since, self.up_start)
+        if self.down > limit:
+            since = min(since, self.down_start)
+        return since
+
+    def state(self) -> CusumState:
+        """Everything, exactly."""
+        return self.up, self.up_start, self.down, self.down_start
+
+    def take(self, state: CusumState) -> None:
+        """Become what `state` described."""
+        self.up, self.up_start, self.down, self.down_start = state

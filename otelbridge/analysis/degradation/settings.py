@@ -1,12 +1,14 @@
 """What the detector of level changes takes for granted, each with its reason.
 
-The constants were set on streams of known changes (`bench/detection`); those marked "by trial" have no other ground.
+The constants were set on streams of known changes (`python -m bench.detection`); "by trial" says that there is no other
+ground. Levels are natural logarithms of values, so that a relative change is a difference.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 
 BLOCK_SIZE = 32
 """Values a block. Its median stands up to 15 outliers in a row; 64 would double the delay, 16 doubles the cost."""
@@ -18,22 +20,22 @@ BASELINE_BLOCKS = 192
 """Blocks that make the baseline: 6,144 values, three times the longest ramp that has to be seen."""
 
 LAG_BLOCKS = 64
-"""How late a block enters the baseline: a ramp of 2,000 values is half over before the baseline begins to follow it."""
+"""How late a block enters the baseline: a ramp of 2,000 values is over before the baseline begins to follow it."""
 
-CAPACITY = 352
-"""Blocks remembered: baseline, lag and 64 more."""
+CAPACITY = 304
+"""Blocks remembered: baseline, lag, and 48 more for a change that is still being judged."""
 
-SHIFT = 32
+SHIFT = 16
 """How many of the oldest blocks are let go at once, so that the rest always lie in a row."""
 
 FIRST_BLOCKS = 16
-"""Blocks in the first baseline. With fewer the spread is a guess: 512 values of history, 1,024 until the first verdict."""
+"""Blocks in the first baseline: 512 values, of 1,024 that are seen before the first verdict."""
 
-REFRESH_BLOCKS = 8
-"""How often the baseline is computed anew: its median moves by less than a tenth of the spread in between."""
+SETTLING_BLOCKS = 48
+"""Blocks at a new level until its spread is measured; until then it is taken to be that of the old level."""
 
 ALLOWANCE = 0.75
-"""Share of the threshold that a block must exceed to count as suspicious (k of a CUSUM; by trial)."""
+"""Share of the threshold that a block must exceed to be suspicious (k of a CUSUM; by trial)."""
 
 DECISION = 6.0
 """Sum of suspicious spreads that makes a candidate (h of a CUSUM). With `CLIP` no two blocks can reach it."""
@@ -44,55 +46,58 @@ CLIP = 2.5
 CEILING = 3 * DECISION
 """The sum grows no further: what is over must be over soon."""
 
-CONFIDENCE = 2.3
-"""Standard errors below the effect (one-sided 1 %) that must still be `CERTAIN_SHARE` of the threshold."""
-
-CERTAIN_SHARE = 0.7
-"""See `CONFIDENCE`: a shift of just the threshold must be confirmed by a finite number of blocks (by trial)."""
-
-LONGEST_WINDOW = 64
-"""Blocks after a change that are looked at: a level must be told from the one before within 2,000 values."""
-
-RECOVERY_SHARE = 0.5
-"""A level is back when less than this share of the threshold is left; hysteresis against repeated alerts."""
+ABSORPTION_BLOCKS = 192
+"""Blocks after which a suspicion that was never confirmed is taken for the new normal."""
 
 ADOPTION_BLOCKS = 64
 """Blocks after an alert until a level that stands still is the new normal (2,048 values)."""
 
+FIRST_DAY_ADOPTION_BLOCKS = 160
+"""The same while it may be the course of an unknown day, of which half would be over by then at 5 s a value."""
+
 ADOPTION_LIMIT = 224
 """Blocks until a level that does not stand still is."""
 
-ABSORPTION_BLOCKS = 192
-"""Blocks after which a suspicion that was never confirmed is taken for the new normal."""
+ADOPTED_BLOCKS = 32
+"""Blocks that a new normal is measured on; both halves must be alike for it to stand still."""
 
-MEDIAN_BLOCKS = 3
-"""Blocks in a row that must speak for a change of the median."""
+STANDSTILL_SHARE = 0.35
+"""Share of the threshold by which the halves may differ (by trial)."""
 
-TAIL_BLOCKS = 6
-"""The same for the 90th percentile: a burst of 15 spoils two of them, their median is of the other four."""
+RECOVERY_SHARE = 0.5
+"""A level is back when less than this share of the threshold is left; hysteresis against repeated alerts."""
+
+RECOVERY_CONFIDENCE = 1.5
+"""Standard errors above what is left that must stay below the threshold (by trial)."""
+
+WEEKEND_SECONDS = (36 * 3_600.0, 66 * 3_600.0)
+"""A level that falls and is back after so long was away for a weekend: two days, Friday evening to Monday morning at
+most; a gradual fall is noticed up to half a day late."""
 
 SPREAD_FLOOR = 0.02
 """Relative spread of blocks below which it is the clock's grain that was measured."""
 
-VALUE_FLOOR = 1e-9
-"""Stands for zero, which has no logarithm."""
+VALUE_FLOOR = 1e-12
+"""Stands for anything smaller, so that every logarithm is bounded."""
 
-VALUE_CEILING = 1e300
-"""Values beyond are no measurements; their sums would overflow."""
-
-DAY_SECONDS = 86_400.0
+VALUE_CEILING = 1e100
+"""Values beyond are no measurements."""
 
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """How one quantile is watched; levels are logarithms."""
+    """How one quantile of the blocks is watched."""
 
     name: str
     threshold: float
+    """Change of the level that is worth an alert."""
     min_blocks: int
+    """Blocks in a row that must speak for a change."""
+    recovery_blocks: tuple[int, ...]
+    """Latest blocks that show a recovery, tried in turn: the more, the less a wandering level can feign it."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Settings:
     """How one series is watched."""
 
@@ -111,9 +116,19 @@ class Settings:
         if not (self.min_change >= 0 and self.block_size >= MIN_BLOCK_SIZE):
             raise ValueError(f"min_change must be at least 0, block_size at least {MIN_BLOCK_SIZE}")
 
+    @cached_property
     def channels(self) -> tuple[Channel, Channel]:
-        """Median and 90th percentile."""
+        """Median and 90th percentile.
+
+        A burst of 15 outliers spoils the 90th percentile of two blocks: of 6 in a row the others decide.
+        """
         return (
-            Channel("median", math.log1p(self.min_increase), MEDIAN_BLOCKS),
-            Channel("p90", math.log1p(self.tail_increase), TAIL_BLOCKS),
+            Channel("median", math.log1p(self.min_increase), 3, (8, 16, 32)),
+            Channel("p90", math.log1p(self.tail_increase), 6, (16, 32)),
         )
+
+
+@lru_cache(maxsize=64)
+def shared(min_increase: float, min_change: float, tail_increase: float, block_size: int) -> Settings:
+    """The settings, one object for all series that are watched alike."""
+    return Settings(min_increase, min_change, tail_increase, block_size)
