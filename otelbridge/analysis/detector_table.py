@@ -24,7 +24,7 @@ INPUTS = 3  # numbers that a detector is shown at a time
 
 _SERIES, _JOURNAL, _ORDER = "series", "journal", "order"  # names of parts
 
-Event = dict[str, Any]
+Event = Mapping[str, Any]
 
 
 class Detector(Protocol):

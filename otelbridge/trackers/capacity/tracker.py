@@ -118,7 +118,7 @@ class Capacity(Tracker):
         return finding(said, self._detectors.identities[slot], limit, example, now)
 
 
-def _show(detector: SaturationDetector, time: float, utilization: float, _unused: float) -> dict[str, Any] | None:
+def _show(detector: SaturationDetector, time: float, utilization: float, _unused: float) -> Mapping[str, Any] | None:
     return detector.update(time, utilization)
 
 

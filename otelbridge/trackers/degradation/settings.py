@@ -32,6 +32,9 @@ class Watch(ComponentConfig):
     min_increase: float = Field(default=0.2, gt=0, le=100)
     """How much slower is worth telling, as a share of the level before: 0.2 is 20 %."""
 
+    min_tail_increase: float = Field(default=0.4, gt=0, le=100)
+    """The same for the slowest tenth alone (the 90th percentile), while the middle stays as it was."""
+
     min_change: float = Field(default=0.0, ge=0)
     """The same in the measurement's own unit: changes of less are not told, however large the share."""
 

@@ -11,8 +11,7 @@ import numpy as np
 import polars as pl
 
 from otelbridge.analysis.block_table import BlockTable, WaitingShard
-from otelbridge.analysis.degradation.blocks import block_material
-from otelbridge.analysis.degradation.detector import DegradationDetector
+from otelbridge.analysis.degradation import DegradationDetector, block_material
 from otelbridge.analysis.degradation.settings import BLOCK_SIZE
 from otelbridge.analysis.detector_table import DetectorTable
 from otelbridge.analysis.identities import Identity, Watched, hash_series, identity_of
@@ -99,7 +98,11 @@ class Degradation(Tracker):
 
     def _detector(self, identity: Identity) -> DegradationDetector | None:
         watch = self._watches.get(identity[:2])
-        return watch and DegradationDetector(min_increase=watch.min_increase, min_change=watch.min_change)
+        if watch is None:
+            return None
+        return DegradationDetector(
+            min_increase=watch.min_increase, min_change=watch.min_change, tail_increase=watch.min_tail_increase
+        )
 
     def _finding(self, slot: int, said: Mapping[str, Any], example: Mapping[str, Any], now: float) -> Finding:
         self._events[said["kind"]] += 1

@@ -35,7 +35,7 @@ class ErrorSpike(Tracker):
 
     def __init__(self, config: Config) -> None:
         self._config = config
-        self._detectors = DetectorTable(config.max_series, self._detector, ErrorSpikeDetector.update_counts)
+        self._detectors = DetectorTable(config.max_series, self._detector, _count)
         self._slots: dict[Emitter, dict[str | None, int]] = {}
         self._examples: dict[int, Example] = {}
         self._events: Counter[str] = Counter()
@@ -140,6 +140,10 @@ class ErrorSpike(Tracker):
     def _finding(self, slot: int, said: Mapping[str, Any], now: float) -> Finding:
         self._events[said["kind"]] += 1
         return finding(said, self._detectors.identities[slot][2], self._examples.get(slot), now)
+
+
+def _count(detector: ErrorSpikeDetector, second: float, total: float, failures: float) -> Mapping[str, Any] | None:
+    return detector.update_counts(second, int(total), int(failures))
 
 
 SPEC = ComponentSpec(
