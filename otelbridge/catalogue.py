@@ -20,7 +20,7 @@ from otelbridge.exporters.sentry import exporter as sentry
 from otelbridge.processors import db_queries, dynamic_sampling, llm_cost, n_plus_one, span_metrics
 from otelbridge.receivers import otlp
 from otelbridge.semconv.concepts import CONCEPTS
-from otelbridge.trackers import capacity, degradation, error_spike
+from otelbridge.trackers import capacity, cascade, degradation, error_spike
 
 GROUP = "otelbridge.components"
 
@@ -34,6 +34,7 @@ BUILT_IN: tuple[ComponentSpec[Any], ...] = (
     dynamic_sampling.SPEC,
     degradation.SPEC,
     error_spike.SPEC,
+    cascade.SPEC,
     capacity.SPEC,
     sentry.SPEC,
     file.SPEC,

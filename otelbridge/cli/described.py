@@ -23,12 +23,13 @@ DEFAULT_PIPELINES = (
     "traces:",
     "  receivers: [otlp]",
     "  processors: [db_queries, llm_cost, span_metrics, group_by_trace, n_plus_one, dynamic_sampling]",
-    "  trackers: [degradation, error_spike]",
+    "  trackers: [degradation, error_spike, cascade]",
     "  exporters: [sentry]",
 )
 GUIDES = {
     "degradation": "degradation.md",
     "error_spike": "error_spike.md",
+    "cascade": "cascade.md",
     "capacity": "capacity.md",
 }
 """Pages in docs/trackers that say in plain words when a tracker speaks, what it costs, and how that was measured."""

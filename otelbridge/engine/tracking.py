@@ -15,13 +15,14 @@ import polars as pl
 from otelbridge.core.batch import Batch
 from otelbridge.core.errors import StateUnreadable
 from otelbridge.core.findings import Finding
-from otelbridge.core.measurements import Measurements, joined
+from otelbridge.core.measurements import TIME, Measurements, joined
 from otelbridge.core.tracker import Tracker
 from otelbridge.engine.open_findings import OpenFindings
 
 OWN = "findings of all"  # in the place of a tracker's id; no component can have one with a blank in it
 OPEN_FINDINGS = "open"
 EXAMPLES = "examples"
+MAX_AHEAD_SECONDS = 60.0  # as far as Sentry believes clocks, too
 MAX_EXAMPLES = 10_000  # traces waiting for their decision; findings are rare
 
 Parts = Mapping[str, Mapping[str, bytes | None]]
@@ -66,7 +67,7 @@ class Tracking:
         """
         if not self._measured:
             return []
-        measurements = joined(self._measured)
+        measurements = {name: _until(now, frame) for name, frame in joined(self._measured).items()}
         self._measured = []
         found: list[Finding] = []
         for watched in self.trackers:
@@ -138,3 +139,8 @@ class Tracking:
         except Exception as error:  # noqa: BLE001 # the step boundary: a tracker must not stop the pipeline
             self._on_error(watched.id, error)
             return ()
+
+
+def _until(now: float, frame: pl.DataFrame) -> pl.DataFrame:
+    """Nothing is measured in the future: one wrong clock must not make everybody else late for good."""
+    return frame.with_columns(pl.col(TIME).clip(0.0, now + MAX_AHEAD_SECONDS))

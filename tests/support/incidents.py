@@ -51,3 +51,25 @@ def _request(rng: random.Random, minute: int, start_ms: float):  # type: ignore[
             **({"error.type": "OrderLocked"} if failed else {}),
         },
     )
+
+
+def cascade(minutes: int, failing: range, seed: int = 1) -> Iterator[bytes]:
+    """A front, a shop and a stock service over one database, which fails for some minutes. One request each two seconds."""
+    rng = random.Random(seed)
+    for number in range(minutes * 30):
+        start_ms = number * 2000.0
+        is_failing = number // 30 in failing and rng.random() < 0.8
+        status = 2 if is_failing or rng.random() < 0.002 else 0
+        database = span(
+            "SELECT",
+            kind="client",
+            start_ms=start_ms + 3,
+            status=status,
+            attributes={"db.system.name": "postgresql", "db.query.text": "SELECT 1", "server.address": "db-1"},
+        )
+        served = span("GET /stock", database, kind="server", start_ms=start_ms + 2, status=status)
+        called = span("GET", served, kind="client", start_ms=start_ms + 1, status=status)
+        front = span("GET /", called, kind="server", start_ms=start_ms, status=status)
+        spans = spans_of(front, trace_id(number + 1))
+        for service, part in (("front", spans[:2]), ("stock", spans[2:])):
+            yield request_of(part, {"service.name": service, "deployment.environment.name": "production"})

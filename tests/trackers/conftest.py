@@ -21,7 +21,7 @@ from tests.support.incidents import incidents
 
 MINUTES = 300
 SECONDS_PER_REQUEST = 0.25  # of log time: two requests a tick
-START = 1_790_000_000.0
+START = 1_790_000_000.0 + 60 * MINUTES  # all of it was sent afterwards, at once
 TRACKERS: dict[str, dict[str, Any]] = {
     "degradation": {"watch": [{"measurement": "db.query.duration"}, {"measurement": "http.route.duration"}]},
     "error_spike": {},

@@ -1,0 +1,284 @@
+"""Failures that spread from service to service: which began it, and in which order the others followed.
+
+Who calls whom is known from traces. Services that begin to fail within half a minute and are connected by calls are one
+cascade; its probable root is the one that fails though nothing that it calls does. Services that fail at the same time
+and do not call each other are no cascade.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from otelbridge.analysis.failing import Failing
+
+WINDOW_SECONDS = 30.0
+MIN_SERVICES = 3
+MAX_SERVICES = 2_000  # of some 600 bytes each
+MAX_EDGES = 10_000  # of some 100 bytes each
+EDGE_SECONDS = 86_400.0  # a call that was not seen for a day is no connection any more
+
+Node = tuple[str, str]
+"""Environment, and service or peer."""
+Event = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Calls of one second that ended alike: who called whom."""
+
+    environment: str
+    caller: str
+    callee: str
+    time: float
+    total: int
+    failed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Operations of one service in one second."""
+
+    environment: str
+    service: str
+    time: float
+    total: int
+    failed: int
+
+
+class _Cascade(msgspec.Struct, array_like=True):
+    """One that goes on: its members in the order in which they were found, and its root when it was told."""
+
+    root: str
+    start: float
+    members: list[str]
+
+
+class _State(msgspec.Struct, array_like=True):
+    services: list[tuple[Node, Failing]]
+    edges: list[tuple[tuple[str, str, str], float]]
+    cascades: dict[str, _Cascade]
+    latest: dict[str, float]
+
+
+class CascadeDetector:
+    """All services of all environments.
+
+    State: at most `max_services` services and `max_edges` pairs of them; the least recently seen leave first.
+
+    Args:
+        min_services: as many must fail together.
+        window_seconds: as close together must they begin to.
+        max_services: see above.
+        max_edges: see above.
+    """
+
+    def __init__(
+        self,
+        min_services: int = MIN_SERVICES,
+        window_seconds: float = WINDOW_SECONDS,
+        max_services: int = MAX_SERVICES,
+        max_edges: int = MAX_EDGES,
+    ) -> None:
+        self._min_services = min_services
+        self._window_seconds = window_seconds
+        self._max_services, self._max_edges = max_services, max_edges
+        self._services: OrderedDict[Node, Failing] = OrderedDict()
+        self._edges: OrderedDict[tuple[str, str, str], float] = OrderedDict()  # last seen
+        self._cascades: dict[str, _Cascade] = {}  # by environment
+        self._latest: dict[str, float] = {}  # time by environment
+        self.forgotten = 0
+
+    def __len__(self) -> int:
+        return len(self._services)
+
+    def update(self, calls: Iterable[Call], outcomes: Iterable[Outcome]) -> list[Event]:
+        """What happened since the last update, in any order; returns what became known by it.
+
+        Each event has kind (`alert`, `info` when it grows, `recovery`), environment, root, services in causal order,
+        first_failures (seconds by service), edges among them, start, time and trigger (who failed first).
+        """
+        touched = set()
+        for outcome in outcomes:
+            node = (outcome.environment, outcome.service)
+            service = self._service(node)
+            service.speaks = True
+            service.add(outcome.time, outcome.total, outcome.failed)
+            touched.add(outcome.environment)
+            self._latest[outcome.environment] = max(self._latest.get(outcome.environment, 0.0), outcome.time)
+        for call in calls:
+            self._see(call)
+        return [event for environment in sorted(touched) for event in self._judge(environment)]
+
+    def snapshot(self) -> bytes:
+        """Everything known."""
+        state = _State(list(self._services.items()), list(self._edges.items()), self._cascades, self._latest)
+        return msgspec.msgpack.encode(state)
+
+    def restore(self, state: bytes) -> None:
+        """Take over what `snapshot` wrote."""
+        saved = msgspec.msgpack.decode(state, type=_State)
+        self._services, self._edges = OrderedDict(saved.services), OrderedDict(saved.edges)
+        self._cascades, self._latest = saved.cascades, saved.latest
+
+    def _see(self, call: Call) -> None:
+        if call.caller == call.callee:
+            return
+        edge = (call.environment, call.caller, call.callee)
+        self._edges[edge] = max(call.time, self._edges.get(edge, 0.0))
+        self._edges.move_to_end(edge)
+        if len(self._edges) > self._max_edges:
+            self._edges.popitem(last=False)
+        peer = self._service((call.environment, call.callee))
+        if not peer.speaks:  # a database or a provider: how it does is only known from its callers
+            peer.add(call.time, call.total, call.failed)
+
+    def _service(self, node: Node) -> Failing:
+        service = self._services.get(node)
+        if service is None:
+            service = self._services[node] = Failing()
+            if len(self._services) > self._max_services:
+                self._services.popitem(last=False)
+                self.forgotten += 1
+        self._services.move_to_end(node)
+        return service
+
+    def _judge(self, environment: str) -> Iterator[Event]:
+        now = self._latest[environment]
+        failing: dict[str, float] = {}
+        for (of_environment, name), service in self._services.items():
+            if of_environment == environment:
+                service.judge(now)
+                if service.is_failing:
+                    failing[name] = service.since
+        callees = self._callees(environment, failing, now)
+        going_on = self._cascades.get(environment)
+        if going_on is None:
+            members = self._together(failing, callees, now)
+            if members:
+                yield self._begin(environment, members, failing, callees, now)
+        elif not any(member in failing for member in going_on.members):
+            del self._cascades[environment]
+            yield self._event("recovery", environment, going_on, {}, callees, now)
+        else:
+            joined = [
+                name for name in _connected(set(going_on.members), failing, callees) if name not in going_on.members
+            ]
+            if joined:
+                going_on.members += sorted(joined, key=lambda name: (failing[name], name))
+                yield self._event("info", environment, going_on, failing, callees, now)
+
+    def _callees(self, environment: str, failing: Mapping[str, float], now: float) -> dict[str, set[str]]:
+        """Of each failing service the failing ones that it calls."""
+        callees: dict[str, set[str]] = {name: set() for name in failing}
+        if len(failing) < 2:
+            return callees
+        for (of_environment, caller, callee), seen in self._edges.items():
+            is_both = of_environment == environment and caller in failing and callee in failing
+            if is_both and now - seen <= EDGE_SECONDS:
+                callees[caller].add(callee)
+        return callees
+
+    def _together(self, failing: Mapping[str, float], callees: Mapping[str, set[str]], now: float) -> list[str]:
+        """The largest connected group that began to fail within the window, once the window is over."""
+        best: list[str] = []
+        for first in sorted(failing, key=lambda name: (failing[name], name)):
+            start = failing[first]
+            if now - start < self._window_seconds:
+                continue  # who else fails is not known yet
+            close = {name: since for name, since in failing.items() if 0 <= since - start <= self._window_seconds}
+            group = _connected({first}, close, callees)
+            if len(group) >= self._min_services and len(group) > len(best):
+                best = sorted(group, key=lambda name: (failing[name], name))
+        return best
+
+    def _begin(
+        self,
+        environment: str,
+        members: list[str],
+        failing: Mapping[str, float],
+        callees: Mapping[str, set[str]],
+        now: float,
+    ) -> Event:
+        cascade = _Cascade(_root(members, failing, callees), min(failing[name] for name in members), members)
+        self._cascades[environment] = cascade
+        return self._event("alert", environment, cascade, failing, callees, now)
+
+    def _event(
+        self,
+        kind: str,
+        environment: str,
+        cascade: _Cascade,
+        failing: Mapping[str, float],
+        callees: Mapping[str, set[str]],
+        now: float,
+    ) -> Event:
+        order = _causal_order(cascade.root, cascade.members, failing, callees)
+        still = [name for name in order if name in failing]
+        return {
+            "kind": kind,
+            "environment": environment,
+            "root": cascade.root,
+            "services": order,
+            "first_failures": {name: failing[name] for name in still},
+            "edges": sorted((caller, callee) for caller in still for callee in callees[caller] if callee in still),
+            "trigger": min(still, key=lambda name: failing[name], default=cascade.root),
+            "start": cascade.start,
+            "time": now,
+        }
+
+
+def _connected(seeds: set[str], among: Mapping[str, float], callees: Mapping[str, set[str]]) -> set[str]:
+    """Everything that calls lead to or come from, beginning at the seeds."""
+    neighbours: dict[str, set[str]] = {name: set() for name in among}
+    for caller in among:
+        for callee in callees.get(caller, ()):
+            if callee in among:
+                neighbours[caller].add(callee)
+                neighbours[callee].add(caller)
+    found = {name for name in seeds if name in among}
+    frontier = list(found)
+    while frontier:
+        for name in neighbours[frontier.pop()] - found:
+            found.add(name)
+            frontier.append(name)
+    return found
+
+
+def _root(members: list[str], failing: Mapping[str, float], callees: Mapping[str, set[str]]) -> str:
+    """The one that fails though nothing that it calls does.
+
+    Of several the one that most others depend on, then the first to fail; in a circle the first to fail.
+    """
+    inside = set(members)
+    alone = [name for name in members if not callees[name] & inside] or members
+    return min(alone, key=lambda name: (-len(_dependents(name, inside, callees)), failing[name], name))
+
+
+def _dependents(name: str, inside: set[str], callees: Mapping[str, set[str]]) -> set[str]:
+    """Members that call it, directly or not."""
+    found: set[str] = set()
+    frontier = [name]
+    while frontier:
+        callee = frontier.pop()
+        for caller in inside - found:
+            if callee in callees[caller]:
+                found.add(caller)
+                frontier.append(caller)
+    return found
+
+
+def _causal_order(
+    root: str, members: list[str], failing: Mapping[str, float], callees: Mapping[str, set[str]]
+) -> list[str]:
+    """From the root to those that depend on it, one step of calls after the other; by first failure within a step."""
+    order, rest = [root], [name for name in members if name != root]
+    while rest:
+        step = [name for name in rest if callees.get(name, set()) & set(order)] or rest
+        order += sorted(step, key=lambda name: (failing.get(name, 0.0), name))
+        rest = [name for name in rest if name not in order]
+    return order

@@ -1,0 +1,58 @@
+"""From what the detector says to a finding."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from otelbridge.core.findings import Finding, State, readable
+
+KIND = "cascade"
+MAX_SHOWN = 50  # services and calls in a finding; a context has room for 7,000 bytes
+
+_STATES: Mapping[str, State] = {"alert": "raised", "info": "updated", "recovery": "resolved"}
+
+
+class Example(msgspec.Struct, array_like=True, frozen=True):
+    """A failed operation; the trace id as 16 bytes, because 128 bits are no number of msgpack's."""
+
+    trace_id: bytes
+    span_id: int
+    release: str
+
+
+def finding(said: Mapping[str, Any], example: Example | None, now: float) -> Finding:
+    """Raised by an alert, updated while it grows, resolved when nobody fails any more."""
+    state = _STATES[said["kind"]]
+    root, services = said["root"], said["services"]
+    first = min(said["first_failures"].values(), default=said["start"])
+    details = {
+        "root": root,
+        "services": services[:MAX_SHOWN],
+        "count": len(services),
+        "first_to_fail": said["trigger"],
+        "seconds_after_first": {
+            name: since - first for name, since in list(said["first_failures"].items())[:MAX_SHOWN]
+        },
+        "calls": [f"{caller} -> {callee}" for caller, callee in said["edges"][:MAX_SHOWN]],
+        "environment": said["environment"],
+        "start": said["start"],
+        "time": said["time"],
+    }
+    return Finding(
+        kind=KIND,
+        level="info" if state == "resolved" else "error",
+        title=f"Failures spread from {root}" if state != "resolved" else f"Failures that spread from {root} are over",
+        key=(said["environment"], root),
+        time=now,
+        tags={"root": root, "services": str(len(services))},
+        contexts={KIND: readable(details)},
+        trace_id=int.from_bytes(example.trace_id, "big") if example else 0,
+        span_id=example.span_id if example else 0,
+        service=root,
+        environment=said["environment"],
+        release=example.release if example else "",
+        state=state,
+    )

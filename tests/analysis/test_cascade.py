@@ -1,0 +1,174 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from otelbridge.analysis.cascade import Call, CascadeDetector, Outcome
+
+SECONDS = 700
+START = 300
+Calls = list[tuple[str, str]]
+Failing = dict[str, tuple[int, float]]
+
+CHAIN = [("edge", "shop"), ("shop", "stock"), ("stock", "store")]
+FAN_IN = [("a", "shared"), ("b", "shared"), ("c", "shared")]
+DATABASE = [("edge", "shop"), ("shop", "postgresql"), ("stock", "postgresql")]
+
+
+def seconds(
+    calls: Calls,
+    failing: Failing,
+    silent: set[str] = frozenset(),
+    rate: float = 5.0,
+    seed: int = 1,  # type: ignore[assignment]
+) -> list[tuple[list[Call], list[Outcome]]]:
+    """Per second, the calls and outcomes: a failing service fails from a second on, for two minutes, with a share."""
+    random = np.random.default_rng(seed)
+    names = sorted({name for call in calls for name in call} | failing.keys())
+    stream = []
+    for second in range(SECONDS):
+        share = dict.fromkeys(names, 0.005)
+        share |= {name: part for name, (start, part) in failing.items() if start <= second < start + 120}
+        totals = {name: int(random.poisson(rate)) for name in names}
+        failed = {name: int(random.binomial(totals[name], share[name])) for name in names}
+        stream.append(
+            (
+                [Call("prod", a, b, second, totals[b], failed[b]) for a, b in calls if totals[b]],
+                [
+                    Outcome("prod", name, second, totals[name], failed[name])
+                    for name in names
+                    if name not in silent and totals[name]
+                ],
+            )
+        )
+    return stream
+
+
+def said(
+    stream: list[tuple[list[Call], list[Outcome]]], detector: CascadeDetector | None = None
+) -> list[dict[str, Any]]:
+    detector = detector or CascadeDetector()
+    return [event for calls, outcomes in stream for event in detector.update(calls, outcomes)]
+
+
+def kinds(events: list[dict[str, Any]]) -> list[str]:
+    return [event["kind"] for event in events]
+
+
+@pytest.mark.parametrize(
+    ("calls", "failing", "silent", "root"),
+    [
+        (CHAIN, {"store": (START, 0.8), "stock": (START + 3, 0.7), "shop": (START + 6, 0.6)}, set(), "store"),
+        (FAN_IN, {"shared": (START, 0.9), "a": (START + 2, 0.8), "b": (START + 3, 0.5)}, set(), "shared"),
+        (DATABASE, {"postgresql": (START, 0.9), "shop": (START + 1, 0.8), "stock": (START + 1, 0.8)}, {"postgresql"},
+         "postgresql"),
+    ],
+    ids=["chain", "fan in", "shared database"],
+)  # fmt: skip
+def test_a_cascade_is_told_once_with_its_root(calls: Calls, failing: Failing, silent: set[str], root: str) -> None:
+    events = said(seconds(calls, failing, silent))
+
+    assert kinds(events) in (["alert", "recovery"], ["alert", "info", "recovery"])
+    assert events[0]["root"] == root
+    assert set(events[-1]["services"]) == failing.keys()
+    assert events[0]["services"][0] == root
+    assert 0 <= events[0]["time"] - START <= 60
+
+
+def test_services_stand_in_causal_order() -> None:
+    failing = {"store": (START, 0.9), "stock": (START + 2, 0.9), "shop": (START + 4, 0.9), "edge": (START + 6, 0.9)}
+
+    (alert, *_) = said(seconds(CHAIN, failing, rate=20.0))
+
+    assert alert["services"] == ["store", "stock", "shop", "edge"]
+    assert alert["edges"] == [("edge", "shop"), ("shop", "stock"), ("stock", "store")]
+    assert alert["trigger"] == "store"
+
+
+def test_a_cascade_that_grows_is_the_same_one() -> None:
+    failing = {"store": (START, 0.9), "stock": (START + 2, 0.9), "shop": (START + 4, 0.9), "edge": (START + 60, 0.9)}
+
+    events = said(seconds(CHAIN, failing, rate=20.0))
+
+    assert kinds(events) == ["alert", "info", "recovery"]
+    assert events[1]["services"] == ["store", "stock", "shop", "edge"]
+    assert {event["root"] for event in events} == {"store"}
+
+
+@pytest.mark.parametrize(
+    ("calls", "failing"),
+    [
+        ([("x", "a"), ("y", "b"), ("z", "c")], {"a": (START, 0.9), "b": (START + 1, 0.9), "c": (START + 2, 0.9)}),
+        (CHAIN, {"store": (START, 0.9), "stock": (START + 2, 0.9)}),
+        (CHAIN, {"store": (200, 0.9), "stock": (340, 0.9), "shop": (480, 0.9)}),
+        (CHAIN, {}),
+    ],
+    ids=["not connected", "only two", "minutes apart", "background errors"],
+)
+def test_what_is_no_cascade_is_not_told(calls: Calls, failing: Failing) -> None:
+    assert said(seconds(calls, failing, rate=20.0)) == []
+
+
+def test_services_that_always_fail_are_no_cascade() -> None:
+    always = dict.fromkeys(("edge", "shop", "stock", "store"), (0, 0.4))
+    stream = seconds(CHAIN, always, rate=20.0)[:110]
+
+    assert said(stream) == []
+
+
+def test_environments_have_cascades_of_their_own() -> None:
+    failing = {"store": (START, 0.9), "stock": (START + 3, 0.9), "shop": (START + 6, 0.9)}
+    stream = seconds(CHAIN, failing)
+    split = [
+        (
+            [Call("a" if call.callee == "store" else "b", call.caller, call.callee, call.time, 1, 0) for call in calls],
+            [
+                Outcome("a" if one.service == "store" else "b", one.service, one.time, one.total, one.failed)
+                for one in outcomes
+            ],
+        )
+        for calls, outcomes in stream
+    ]
+
+    assert said(split) == []
+
+
+@given(st.sets(st.integers(1, SECONDS - 1), max_size=3))
+def test_a_restored_detector_says_the_same(kills: set[int]) -> None:
+    failing = {"store": (START, 0.8), "stock": (START + 3, 0.7), "shop": (START + 6, 0.6)}
+    stream = _stream(failing)
+    events, detector = [], CascadeDetector()
+    for second, (calls, outcomes) in enumerate(stream):
+        if second in kills:
+            state, detector = detector.snapshot(), CascadeDetector()
+            detector.restore(state)
+        events += detector.update(calls, outcomes)
+
+    assert events == said(stream)
+
+
+def _stream(failing: Failing, known: dict[str, Any] = {}) -> Any:  # noqa: B006 # made once for all examples
+    return known.setdefault("stream", seconds(CHAIN, failing))
+
+
+def test_state_is_bounded_whoever_calls_whom() -> None:
+    detector = CascadeDetector(max_services=20, max_edges=30)
+    for number in range(500):
+        detector.update(
+            [Call("prod", f"a{number}", f"b{number}", number, 1, 1)], [Outcome("prod", f"a{number}", number, 1, 1)]
+        )
+
+    assert len(detector) == 20
+    assert detector.forgotten == 980
+    assert len(detector.snapshot()) < 8_000
+
+
+@pytest.mark.parametrize("time", [0.0, -1.0, 1e15, 5e8])
+def test_any_time_is_borne(time: float) -> None:
+    detector = CascadeDetector()
+    for at in (1_790_000_000.0, time, 1_790_000_001.0):
+        detector.update([Call("prod", "a", "b", at, 3, 3)], [Outcome("prod", "a", at, 5, 5)])
