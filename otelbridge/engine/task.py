@@ -218,7 +218,7 @@ class Task:
         self.ledger.traces["kept"] += len(kept)
         self.ledger.traces["dropped"] += len(ids) - len(kept)
         self.ledger.drop(batch.dropped)
-        self._export(batch.without_findings(marks).with_columns(pl.lit(value=False).alias("late")))
+        self._export(self.tracking.told(batch, marks).with_columns(pl.lit(value=False).alias("late")))
 
     def _follow(self, batch: Batch) -> None:
         """Late spans: looked at by those who count everything, then kept or dropped as their trace was."""
@@ -228,7 +228,7 @@ class Task:
         self.ledger.late["dropped"] += batch.dropped.get(DropReason.LATE_SAMPLED_OUT, 0)
         self.ledger.late["kept"] += batch.spans.height
         self.ledger.drop(batch.dropped)
-        self._export(batch.with_columns(pl.lit(value=True).alias("late")))
+        self._export(self.tracking.told(batch).with_columns(pl.lit(value=True).alias("late")))
 
     def _second_look(self, batch: Batch) -> Batch:
         for step in self.pipeline.span_steps:

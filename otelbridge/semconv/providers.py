@@ -121,6 +121,11 @@ def providers(name: str | None, host: str | None, models: tuple[str, ...]) -> tu
     return tuple(dict.fromkeys(provider for provider in ordered if provider))
 
 
+def provider_of_call(name: str | None, model: str | None) -> str | None:
+    """The most trusted opinion on who was called, from what every instrumentation tells; None when nothing hints."""
+    return next(iter(providers(name, None, (model,) if model else ())), None)
+
+
 def model_names(model: str) -> tuple[str, ...]:
     """A model's name as reported, then without what gateways and resource paths put before it."""
     names = (model, model.split("/", 1)[-1], model.rsplit("/", 1)[-1])

@@ -1,0 +1,153 @@
+"""How long a reader waits for the first token of a streamed answer.
+
+The time is taken from attributes, in any of the names and units that instrumentations have for it. It is counted once
+a call: where an SDK's outer span, the call and a second instrumentation all tell it, the innermost one counts, and the
+others show none. That one need not be the span that is billed, which may tell no time. With `llm_cost` before it, a
+late span that repeats a billed call is left out; without, it is counted again.
+
+Instrumentations that tell of the first token by an event alone (OpenInference, OpenLLMetry) have no time here: events
+are in the raw span, which is not decoded on this way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal, Self
+
+import numpy as np
+import polars as pl
+from pydantic import Field, model_validator
+
+from otelbridge.analysis.grouping import Flags, Integers, as_index
+from otelbridge.analysis.nested_calls import are_calls
+from otelbridge.core import schema
+from otelbridge.core.batch import Batch
+from otelbridge.core.component import ComponentConfig, ComponentSpec, Kind, Processor
+from otelbridge.core.findings import Breadcrumb
+from otelbridge.core.measurements import ENVIRONMENT, RELEASE, measured
+from otelbridge.core.schema import Column
+from otelbridge.semconv.measurements import LLM_TTFT
+from otelbridge.semconv.providers import provider_of_call
+
+TTFT = "ai.ttft_ms"
+QUALITY = "ai.ttft_quality"
+PROVIDER = "gen_ai.provider.name"
+MODEL = "gen_ai.request.model"
+STREAMED = "gen_ai.request.stream"
+COST_STATUS = "otelbridge.cost.status"  # by llm_cost, where it stands before
+COVERED = "covered"
+MAX_BREADCRUMBS_PER_TRACE = 20  # Sentry shows 100 for a transaction; other components have something to say too
+
+Quality = Literal["excellent", "good", "acceptable", "poor"]
+
+
+class TtftConfig(ComponentConfig):
+    """Say how soon the first token of a streamed answer came, and how good that is."""
+
+    excellent_below_ms: float = Field(default=500.0, gt=0)
+    """Sooner is `excellent`."""
+
+    good_below_ms: float = Field(default=1000.0, gt=0)
+    """Sooner is `good`."""
+
+    acceptable_below_ms: float = Field(default=2000.0, gt=0)
+    """Sooner is `acceptable`; anything later is `poor`, and its breadcrumb a warning."""
+
+    @model_validator(mode="after")
+    def _ascends(self) -> Self:
+        if not self.excellent_below_ms <= self.good_below_ms <= self.acceptable_below_ms:
+            raise ValueError("excellent_below_ms, good_below_ms and acceptable_below_ms must ascend")
+        return self
+
+    def quality(self, ttft_ms: float) -> Quality:
+        """The word for a time."""
+        if ttft_ms < self.excellent_below_ms:
+            return "excellent"
+        if ttft_ms < self.good_below_ms:
+            return "good"
+        return "acceptable" if ttft_ms < self.acceptable_below_ms else "poor"
+
+
+class Ttft(Processor):
+    """Time to the first token, and its quality, on one span a streamed call; has no state."""
+
+    def __init__(self, config: TtftConfig, watched: frozenset[str] = frozenset()) -> None:
+        self._config = config
+        self._is_watched = LLM_TTFT.name in watched
+
+    def process(self, batch: Batch) -> Batch:
+        """Takes the time away from spans that say they are not streamed, and where it is no number."""
+        if batch.spans[TTFT].null_count() == batch.spans.height:
+            return batch
+        is_streamed = pl.col(TTFT).is_finite() & pl.col(STREAMED).ne_missing(other=False)
+        return batch.with_columns(pl.when(is_streamed).then(TTFT).alias(TTFT))
+
+    def process_traces(self, batch: Batch) -> Batch:
+        """Leaves the time on one span a call, adds its quality, and the measurement `llm.ttft`."""
+        spans = batch.spans
+        nothing = pl.Series(QUALITY, [None], pl.String).new_from_index(0, spans.height)
+        if spans[TTFT].null_count() == spans.height:
+            return batch.with_columns(nothing)
+        rows = np.flatnonzero(spans[TTFT].is_not_null().to_numpy())
+        telling = spans.select(_TOLD)[as_index(rows)]
+        providers = [provider_of_call(name, model) for name, model in telling.select(PROVIDER, MODEL).iter_rows()]
+        is_counted = are_calls(spans, rows, providers) & ~_repeats(spans, rows)
+        counted = telling.with_columns(pl.Series(PROVIDER, providers, pl.String)).filter(pl.Series(is_counted))
+        index, times = as_index(rows[is_counted]), counted[TTFT]
+        qualities = pl.Series(QUALITY, [self._config.quality(ms) for ms in times.to_list()], pl.String)
+        time = pl.Series(TTFT, [None], pl.Float64).new_from_index(0, spans.height)
+        batch = batch.with_columns(time.scatter(index, times), nothing.scatter(index, qualities))
+        if self._is_watched:
+            batch = batch.add_measurements(LLM_TTFT.name, measured(LLM_TTFT, counted, pl.col(TTFT)))
+        return batch
+
+    def breadcrumbs(self, kept: pl.DataFrame) -> Iterable[Breadcrumb]:
+        """One for each counted call, the slowest of a trace first."""
+        if kept[QUALITY].null_count() == kept.height:
+            return
+        told = kept.filter(pl.col(QUALITY).is_not_null()).sort(schema.TRACE_ID, pl.col(TTFT).neg())
+        told = told.filter(pl.int_range(pl.len()).over(schema.TRACE_ID) < MAX_BREADCRUMBS_PER_TRACE)
+        columns = (schema.TRACE_ID, schema.SPAN_ID, "start_ns", TTFT, QUALITY, MODEL)
+        for trace_id, span_id, start_ns, ttft_ms, quality, model in told.select(columns).iter_rows():
+            yield Breadcrumb(
+                trace_id=trace_id,
+                span_id=span_id,
+                time=start_ns / 1e9 + ttft_ms / 1e3,
+                category="ai.streaming",
+                message=f"First token: {ttft_ms:.0f}ms ({quality})",
+                level="warning" if quality == "poor" else "info",
+                data={"ttft_ms": round(ttft_ms, 1), "quality": quality, "model": model},
+            )
+
+
+def _repeats(spans: pl.DataFrame, rows: Integers) -> Flags:
+    """Spans of a call that came before: covered ones in a trace that has, among these spans, no call that covers."""
+    if COST_STATUS not in spans.columns:
+        return np.zeros(len(rows), np.bool_)
+    is_covered = (spans[COST_STATUS][as_index(rows)] == COVERED).fill_null(value=False).to_numpy()
+    if not is_covered.any():
+        return is_covered
+    calls = spans.filter(pl.col(COST_STATUS).is_in(["priced", "reported", "unknown_model", "no_usage"]))
+    has_call = spans[schema.TRACE_ID][as_index(rows)].is_in(calls[schema.TRACE_ID].implode()).to_numpy()
+    repeated: Flags = is_covered & ~has_call
+    return repeated
+
+
+READS = frozenset({"op", TTFT, STREAMED, PROVIDER, MODEL, ENVIRONMENT, RELEASE})
+
+_TOLD = (schema.TRACE_ID, schema.SPAN_ID, "end_ns", TTFT, PROVIDER, MODEL, ENVIRONMENT, RELEASE)
+
+SPEC = ComponentSpec(
+    kind=Kind.PROCESSOR,
+    name="ttft",
+    config=TtftConfig,
+    build=lambda config, context: Ttft(config, context.measurements),
+    summary="Says how soon the first token of each streamed answer came",
+    reads=lambda _config: READS,
+    carries=lambda _config: READS - {STREAMED},
+    adds=(
+        Column(TTFT, pl.Float64, "ms", "time to the first token; on one span a streamed call"),
+        Column(QUALITY, pl.String, "", "excellent, good, acceptable or poor"),
+    ),
+    measures=lambda _config: frozenset({LLM_TTFT.name}),
+)
