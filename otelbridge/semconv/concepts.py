@@ -156,6 +156,7 @@ GEN_AI: tuple[Concept, ...] = (
         "provider as reported; llm_cost maps it",
         "gen_ai.provider.name gen_ai.system ai.model.provider llm.provider llm.system ai.provider",
     ),
+    _text("llm.invocation_parameters", "JSON of what OpenInference saw asked for", "llm.invocation_parameters"),
     _text("gen_ai.operation.name", "chat, embeddings, invoke_agent ...", "gen_ai.operation.name"),
     _text("ai.operationId", "operation of the Vercel AI SDK", "ai.operationId"),
     _text("openinference.span.kind", "kind as OpenInference says it", "openinference.span.kind"),

@@ -3,7 +3,8 @@
 A call scores up to 100: 40 for its success, 30 for being fast, 30 for needing no retry. A call that failed gets nothing
 for having failed fast: a provider that refuses everything within a millisecond is not a healthy one. The score of a
 provider's model is the mean over its latest calls; below a limit it is a finding, which is resolved when the score has
-recovered by a margin.
+recovered by a margin. Dated releases of a model count as the model, because calls that fail name the model asked for
+where those that succeed name the release that answered.
 
 Each call counts once: the innermost of the spans that tell of it (`analysis.nested_calls`). Which spans are calls is
 what `llm_cost` says where it stands before; else it is found out the same way. Latency is the duration of the span: for

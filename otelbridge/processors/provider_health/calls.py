@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 import polars as pl
 
@@ -18,6 +19,7 @@ COMPARISON_NAME = "ai.provider_comparison"
 """Name of the span in which applications that compare providers by hand tell of a call."""
 
 PROVIDER, MODEL = "gen_ai.provider.name", "gen_ai.request.model"
+PARAMETERS = "llm.invocation_parameters"
 RETRIES = "http.request.resend_count"
 TOLD_LATENCY, TOLD_SUCCESS = "ai.latency_ms", "ai.success"
 
@@ -52,6 +54,25 @@ def mark(spans: pl.DataFrame) -> pl.Series:
         is_report = (spans["name"] == COMPARISON_NAME) & spans[TOLD_SUCCESS].is_not_null()
         marks = marks.scatter(is_report.arg_true(), int(Role.REPORT))
     return marks
+
+
+def models(spans: pl.DataFrame) -> pl.Series:
+    """Column MODEL, also of calls that tell it in their parameters alone: OpenInference's, when they fail."""
+    if spans[PARAMETERS].null_count() == spans.height:
+        return spans[MODEL]
+    rows = (spans[PARAMETERS].is_not_null() & spans[MODEL].is_null()).arg_true()
+    return spans[MODEL].clone().scatter(rows, [_asked_for(text) for text in spans[PARAMETERS][rows].to_list()])
+
+
+class _Parameters(msgspec.Struct):
+    model: str | None = None
+
+
+def _asked_for(parameters: str) -> str | None:
+    try:
+        return msgspec.json.decode(parameters, type=_Parameters).model or None
+    except msgspec.MsgspecError:
+        return None
 
 
 def _role(row: tuple[object, ...]) -> int | None:

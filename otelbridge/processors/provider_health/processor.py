@@ -20,6 +20,7 @@ from otelbridge.core.schema import Column
 from otelbridge.processors.provider_health.calls import (
     CALL,
     MODEL,
+    PARAMETERS,
     PROVIDER,
     RETRIES,
     SIGNALS,
@@ -28,17 +29,21 @@ from otelbridge.processors.provider_health.calls import (
     Calls,
     counted,
     mark,
+    models,
 )
 from otelbridge.processors.provider_health.rolling import Change, Key, RollingScores, Series
 from otelbridge.processors.provider_health.settings import Config
 from otelbridge.semconv.measurements import LLM_LATENCY, LLM_SCORE, LLM_SUCCESS
+from otelbridge.semconv.providers import model_family
 
 SCORE = "otelbridge.provider.score"
 USD_PER_1K = "otelbridge.cost.usd_per_1k"
 PER_CENT = "otelbridge.cost.usage_per_cent"
 _COST, _TOKENS = "otelbridge.cost.usd", "gen_ai.usage.total_tokens"  # by llm_cost, where it stands before
 
-LEAST_USD = 1e-9  # the cheapest token there is costs more; below it a call was free, and a cent buys no number of tokens
+LEAST_USD = (
+    1e-9  # the cheapest token there is costs more; below it a call was free, and a cent buys no number of tokens
+)
 
 ADDED = (
     Column(SCORE, pl.Int64, "", "40 for success, 30 for latency, 30 for no retry; on each model call once"),
@@ -70,8 +75,8 @@ class ProviderHealth(Processor):
         return {"calls": 0, "findings": 0, **self._events, "forgotten_series": self._rolling.forgotten}
 
     def process(self, batch: Batch) -> Batch:
-        """Adds `llm.is_call`, for process_traces."""
-        return batch.with_columns(mark(batch.spans))
+        """Adds `llm.is_call`, for process_traces, and models where only the parameters of a call tell them."""
+        return batch.with_columns(mark(batch.spans), models(batch.spans))
 
     def process_traces(self, batch: Batch) -> Batch:
         """Adds ADDED instead of `llm.is_call`, findings about providers, and measurements."""
@@ -112,9 +117,9 @@ class ProviderHealth(Processor):
     def _findings(self, told: pl.DataFrame, now: float) -> Iterator[Finding]:
         """In the order in which the calls ended, whatever the order of the rows."""
         for call in told.sort("end_ns", schema.TRACE_ID, schema.SPAN_ID).iter_rows(named=True):
-            key = (call[ENVIRONMENT] or "", call[PROVIDER] or "", call[MODEL] or "")
-            if key[1:] == ("", ""):
-                continue  # nobody to blame
+            if call[MODEL] is None:
+                continue  # some instrumentations leave it out when a call fails: its series would be failures alone
+            key = (call[ENVIRONMENT] or "", call[PROVIDER] or "", model_family(call[MODEL]))
             series, change = self._rolling.add(key, call[SCORE])
             if change is not None:
                 yield self._finding(key, series, change, call, now)
@@ -151,7 +156,9 @@ class ProviderHealth(Processor):
 
 def _scores(config: Config, told: pl.DataFrame) -> pl.Series:
     calls = told.select("succeeded", "latency_ms", RETRIES).iter_rows()
-    scores = [config.score(succeeded=succeeded, latency_ms=ms, retries=retries or 0) for succeeded, ms, retries in calls]
+    scores = [
+        config.score(succeeded=succeeded, latency_ms=ms, retries=retries or 0) for succeeded, ms, retries in calls
+    ]
     return pl.Series(SCORE, scores, pl.Int64)
 
 
@@ -177,7 +184,7 @@ SPEC = ComponentSpec(
     config=Config,
     build=lambda config, context: ProviderHealth(config, context.measurements),
     summary="Scores every model call, and notices providers that do badly",
-    reads=lambda _config: _OF_CALLS | _RESOURCE | frozenset(SIGNALS) | {"duration_ms", "op"},
+    reads=lambda _config: _OF_CALLS | _RESOURCE | frozenset(SIGNALS) | {PARAMETERS, "duration_ms", "op"},
     carries=lambda _config: _OF_CALLS | _RESOURCE | {CALL, "duration_ms", "op"},
     adds=(Column(CALL, pl.UInt8, "", "1 call, 2 told of by hand; gone in a whole trace"), *ADDED),
     measures=lambda _config: frozenset({LLM_SCORE.name, LLM_LATENCY.name, LLM_SUCCESS.name}),
