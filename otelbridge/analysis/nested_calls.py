@@ -16,13 +16,21 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from otelbridge.analysis.grouping import Flags, Hashes, Integers, as_index, flags, integers, may_be_among, mix, sizes
+from otelbridge.analysis.grouping import (
+    Flags,
+    Hashes,
+    Integers,
+    as_index,
+    flags,
+    integers,
+    may_be_among,
+    mix,
+    sizes,
+    taken,
+)
 from otelbridge.core import schema
 
 MAX_CLIMB = 1024  # levels; deeper is a runaway recursion
-
-_IS_TOOL = (pl.col("op") == "gen_ai.execute_tool") | (pl.col("name") == "ai.toolCall")
-"""By OpenTelemetry's word, and by the Vercel AI SDK's."""
 
 _Twin = tuple[int, int, int, int, int]
 """Start, negative end, span id, origin, and place among the candidates: in the order from outer to inner."""
@@ -36,24 +44,29 @@ def are_calls(spans: pl.DataFrame, rows: Integers, providers: Sequence[str | Non
         rows: the candidates: spans that tell of a call, in any order.
         providers: whom each of them called.
     """
-    traces: Hashes = spans[schema.TRACE_ID].hash().to_numpy()
-    traces_of_candidates = traces[rows]
+    traces_of_candidates: Hashes = spans[schema.TRACE_ID][as_index(rows)].hash().to_numpy()
     has_company = sizes(traces_of_candidates) > 1
     if not has_company.any():
         return np.ones(len(rows), np.bool_)
+    traces: Hashes = spans[schema.TRACE_ID].hash().to_numpy()
     near = np.flatnonzero(may_be_among(traces, traces_of_candidates[has_company]))
-    family = spans.select(schema.SPAN_ID, schema.PARENT_SPAN_ID, _IS_TOOL.alias("tool"))[as_index(near)]
+    family = taken(spans, (schema.SPAN_ID, schema.PARENT_SPAN_ID, "op", "name"), near)
     ids, parents = integers(family[schema.SPAN_ID]), integers(family[schema.PARENT_SPAN_ID])
     keys = mix(traces[near], ids)
     above = mix(traces[near], np.where(parents == ids, 0, parents))  # no span has the id 0
     place = np.searchsorted(near, rows[has_company])
-    passed = keys[_passed(keys, above, flags(family["tool"]), place)]
+    passed = keys[_passed(keys, above, _are_tools(family), place)]
     is_call = np.ones(len(rows), np.bool_)
     is_call[has_company] = ~np.isin(keys[place], passed) & _is_first(keys[place])
     left = np.flatnonzero(has_company & is_call)
     beside = above[np.searchsorted(near, rows[left])]
     is_call[_outer_twins(spans, rows, left, beside, providers)] = False
     return is_call
+
+
+def _are_tools(family: pl.DataFrame) -> Flags:
+    """By OpenTelemetry's word, and by the Vercel AI SDK's."""
+    return flags(family["op"] == "gen_ai.execute_tool") | flags(family["name"] == "ai.toolCall")
 
 
 def _passed(keys: Hashes, above: Hashes, is_tool: Flags, starts: Integers) -> Flags:
@@ -84,10 +97,13 @@ def _outer_twins(
     spans: pl.DataFrame, rows: Integers, left: Integers, beside: Hashes, providers: Sequence[str | None]
 ) -> list[int]:
     """Places of candidates that hold, in time, a span of another instrumentation beside them."""
-    has_siblings = sizes(beside) > 1
+    origins = integers(spans[schema.ORIGIN][as_index(rows[left])])
+    has_siblings = sizes(beside) > sizes(mix(beside, origins))  # of another origin
+    if not has_siblings.any():
+        return []
     left, beside = left[has_siblings], beside[has_siblings]
     columns = ("start_ns", "end_ns", schema.SPAN_ID, schema.ORIGIN)
-    told = spans.select(columns)[as_index(rows[left])].iter_rows()
+    told = taken(spans, columns, rows[left]).iter_rows()
     groups: dict[tuple[int, str | None], list[_Twin]] = {}
     for parent, place, (start, end, span_id, origin) in zip(beside.tolist(), left.tolist(), told, strict=True):
         groups.setdefault((parent, providers[place]), []).append((start, -end, span_id, origin, place))

@@ -18,7 +18,7 @@ import numpy as np
 import polars as pl
 from pydantic import Field, model_validator
 
-from otelbridge.analysis.grouping import Flags, Integers, as_index
+from otelbridge.analysis.grouping import Flags, Integers, as_index, taken
 from otelbridge.analysis.nested_calls import are_calls
 from otelbridge.core import schema
 from otelbridge.core.batch import Batch
@@ -89,16 +89,18 @@ class Ttft(Processor):
         if spans[TTFT].null_count() == spans.height:
             return batch.with_columns(nothing)
         rows = np.flatnonzero(spans[TTFT].is_not_null().to_numpy())
-        telling = spans.select(_TOLD)[as_index(rows)]
-        providers = [provider_of_call(name, model) for name, model in telling.select(PROVIDER, MODEL).iter_rows()]
-        is_counted = are_calls(spans, rows, providers) & ~_repeats(spans, rows)
-        counted = telling.with_columns(pl.Series(PROVIDER, providers, pl.String)).filter(pl.Series(is_counted))
-        index, times = as_index(rows[is_counted]), counted[TTFT]
-        qualities = pl.Series(QUALITY, [self._config.quality(ms) for ms in times.to_list()], pl.String)
+        rows = rows[_are_counted(spans, rows)]
+        counted = taken(spans, _TOLD, rows)
+        times = counted[TTFT]
         time = pl.Series(TTFT, [None], pl.Float64).new_from_index(0, spans.height)
-        batch = batch.with_columns(time.scatter(index, times), nothing.scatter(index, qualities))
+        time.scatter(as_index(rows), times)
+        nothing.scatter(as_index(rows), list(map(self._config.quality, times.to_list())))
+        batch = batch.with_columns(time, nothing)
         if self._is_watched:
-            batch = batch.add_measurements(LLM_TTFT.name, measured(LLM_TTFT, counted, pl.col(TTFT)))
+            providers = pl.Series(PROVIDER, _providers(counted), pl.String)
+            batch = batch.add_measurements(
+                LLM_TTFT.name, measured(LLM_TTFT, counted.with_columns(providers), pl.col(TTFT))
+            )
         return batch
 
     def breadcrumbs(self, kept: pl.DataFrame) -> Iterable[Breadcrumb]:
@@ -120,17 +122,26 @@ class Ttft(Processor):
             )
 
 
-def _repeats(spans: pl.DataFrame, rows: Integers) -> Flags:
-    """Spans of a call that came before: covered ones in a trace that has, among these spans, no call that covers."""
+def _providers(told: pl.DataFrame) -> list[str | None]:
+    return list(map(provider_of_call, told[PROVIDER].to_list(), told[MODEL].to_list()))
+
+
+def _are_counted(spans: pl.DataFrame, rows: Integers) -> Flags:
+    """Whether each of these spans is the one whose time counts."""
+    are_counted = are_calls(spans, rows, _providers(taken(spans, (PROVIDER, MODEL), rows)))
     if COST_STATUS not in spans.columns:
-        return np.zeros(len(rows), np.bool_)
-    is_covered = (spans[COST_STATUS][as_index(rows)] == COVERED).fill_null(value=False).to_numpy()
-    if not is_covered.any():
-        return is_covered
-    calls = spans.filter(pl.col(COST_STATUS).is_in(["priced", "reported", "unknown_model", "no_usage"]))
-    has_call = spans[schema.TRACE_ID][as_index(rows)].is_in(calls[schema.TRACE_ID].implode()).to_numpy()
-    repeated: Flags = is_covered & ~has_call
-    return repeated
+        return are_counted
+    told = list(taken(spans, (schema.TRACE_ID, COST_STATUS), rows).iter_rows())
+    is_covered = [status == COVERED for _, status in told]
+    if any(is_covered):
+        # In a trace that has, among these spans, no call that covers it, it repeats a call that came before.
+        calls = spans.filter(pl.col(COST_STATUS).is_in(["priced", "reported", "unknown_model", "no_usage"]))
+        traces = set(calls[schema.TRACE_ID].to_list())
+        is_repeated = [
+            covered and trace_id not in traces for covered, (trace_id, _) in zip(is_covered, told, strict=True)
+        ]
+        are_counted &= ~np.array(is_repeated, np.bool_)
+    return are_counted
 
 
 READS = frozenset({"op", TTFT, STREAMED, PROVIDER, MODEL, ENVIRONMENT, RELEASE})

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
 import polars as pl
 
-from otelbridge.analysis.grouping import Integers, as_index
+from otelbridge.analysis.grouping import Integers, as_index, flags, taken
 from otelbridge.analysis.nested_calls import are_calls
 from otelbridge.core import schema
+from otelbridge.processors.provider_health.settings import Config
 from otelbridge.semconv.classify import COST_REPORT_NAME, Role, classify
-from otelbridge.semconv.providers import MAX_NAME_CHARACTERS, provider_of_call
+from otelbridge.semconv.providers import provider_of_call
 
 CALL = "llm.is_call"
 COMPARISON_NAME = "ai.provider_comparison"
@@ -47,9 +49,9 @@ def mark(spans: pl.DataFrame) -> pl.Series:
     present = [name for name in SIGNALS if spans[name].null_count() < spans.height]
     if present and _ROLE not in spans.columns:
         has_any = spans.select(pl.any_horizontal(pl.col(present).is_not_null())).to_series()
-        rows = as_index(np.flatnonzero(has_any.to_numpy()))
-        roles = [_role(row) for row in spans.select("name", *SIGNALS)[rows].iter_rows()]
-        marks = marks.scatter(rows, pl.Series(roles, dtype=pl.UInt8))
+        rows = np.flatnonzero(has_any.to_numpy())
+        roles = [_role(row) for row in taken(spans, ("name", *SIGNALS), rows).iter_rows()]
+        marks = marks.scatter(as_index(rows), pl.Series(roles, dtype=pl.UInt8))
     if spans[TOLD_SUCCESS].null_count() < spans.height:
         is_report = (spans["name"] == COMPARISON_NAME) & spans[TOLD_SUCCESS].is_not_null()
         marks = marks.scatter(is_report.arg_true(), int(Role.REPORT))
@@ -83,70 +85,69 @@ def _role(row: tuple[object, ...]) -> int | None:
     return int(Role.CALL) if is_call else None
 
 
-@dataclass(frozen=True, slots=True)
-class Calls:
-    """The calls of whole traces, each once.
+class Call(NamedTuple):
+    """What matters of a call; in the order of their ends."""
 
-    Attributes:
-        rows: their rows in the batch.
-        told: columns as TOLD, `latency_ms`, and `succeeded`; one row a call.
-    """
+    end_ns: int
+    trace_id: int
+    span_id: int
+    row: int
+    """Its row in the batch."""
+    provider: str | None
+    model: str | None
+    retries: int
+    succeeded: bool
+    latency_ms: float
 
-    rows: Integers
-    told: pl.DataFrame
-
-
-TOLD = (schema.TRACE_ID, schema.SPAN_ID, "end_ns", PROVIDER, MODEL, RETRIES, "service", "environment", "release")
-_READ = (*TOLD, "status", "duration_ms", TOLD_LATENCY, TOLD_SUCCESS)
-
-_IS_REPORT = pl.col("report")
-_LATENCY = pl.when(_IS_REPORT).then(pl.coalesce(TOLD_LATENCY, "duration_ms")).otherwise("duration_ms")
-_SUCCEEDED = pl.when(_IS_REPORT).then(TOLD_SUCCESS).otherwise(pl.col("status") != FAILED)
+    def score(self, config: Config) -> int:
+        """Its health, 0 to 100."""
+        return config.score(succeeded=self.succeeded, latency_ms=self.latency_ms, retries=self.retries)
 
 
-def counted(spans: pl.DataFrame) -> Calls | None:
-    """The calls of whole traces; None where there are none."""
-    marks = spans[CALL]
-    rows = _calls(spans)
-    reports = np.empty(0, np.int64)
-    if marks.null_count() < spans.height:
-        reports = np.flatnonzero((marks == Role.REPORT).fill_null(value=False).to_numpy())
-    if not rows.size and not reports.size:
-        return None
-    providers = [
-        provider_of_call(name, model) for name, model in spans.select(PROVIDER, MODEL)[as_index(rows)].iter_rows()
-    ]
-    rows = rows[are_calls(spans, rows, providers)]
-    if reports.size and rows.size:
-        traces = spans[schema.TRACE_ID]
-        has_call = traces[as_index(reports)].is_in(traces[as_index(rows)].implode()).to_numpy()
-        reports = reports[~has_call]
-    return _described(spans, np.concatenate([rows, reports]), len(rows))
+_TOLD = ("end_ns", schema.TRACE_ID, schema.SPAN_ID, PROVIDER, MODEL, RETRIES, "status", "duration_ms")
 
 
-def _calls(spans: pl.DataFrame) -> Integers:
+def counted(spans: pl.DataFrame) -> list[Call]:
+    """The calls of whole traces, each once, by the time when they ended."""
+    rows = _candidates(spans)
+    calls = []
+    if rows.size:
+        told = list(taken(spans, _TOLD, rows).iter_rows())
+        providers = [provider_of_call(one[3], one[4]) for one in told]
+        are_own = are_calls(spans, rows, providers).tolist()
+        for row, one, provider, is_call in zip(rows.tolist(), told, providers, are_own, strict=True):
+            if is_call:
+                end_ns, trace_id, span_id, _, model, retries, status, ms = one
+                calls.append(Call(end_ns, trace_id, span_id, row, provider, model, retries or 0, status != FAILED, ms))
+    if spans[CALL].null_count() < spans.height:
+        calls += _told_by_hand(spans, {call.trace_id for call in calls})
+    return sorted(calls)
+
+
+def _told_by_hand(spans: pl.DataFrame, traces: set[int]) -> Iterator[Call]:
+    """Calls of traces that have none, as applications tell of them by hand."""
+    rows = (spans[CALL] == Role.REPORT).arg_true()
+    told = pl.DataFrame([spans[name] for name in (*_TOLD, TOLD_SUCCESS, TOLD_LATENCY)])[rows].iter_rows()
+    for row, (end_ns, trace_id, span_id, name, model, retries, _, ms, succeeded, latency_ms) in zip(
+        rows.to_list(), told, strict=True
+    ):
+        if trace_id not in traces:
+            took = ms if latency_ms is None else latency_ms
+            provider = provider_of_call(name, model)
+            yield Call(end_ns, trace_id, span_id, row, provider, model, retries or 0, succeeded, took)
+
+
+def _candidates(spans: pl.DataFrame) -> Integers:
     """Rows that may be calls: those that `llm_cost` counts, or that `mark` found."""
     if _STATUS not in spans.columns:
         marks = spans[CALL]
         if marks.null_count() == spans.height:
             return np.empty(0, np.int64)
-        return np.flatnonzero((marks == Role.CALL).fill_null(value=False).to_numpy())
+        return np.flatnonzero(flags(marks == Role.CALL))
     statuses = spans[_STATUS]
     if statuses.null_count() == spans.height:
         return np.empty(0, np.int64)
     rows = np.flatnonzero(statuses.is_not_null().to_numpy())
-    said = spans.select(_STATUS, "name")[as_index(rows)].iter_rows()
+    said = taken(spans, (_STATUS, "name"), rows).iter_rows()
     is_counted = [status in _COUNTED and name != COST_REPORT_NAME for status, name in said]
     return rows[np.array(is_counted, np.bool_)]
-
-
-def _described(spans: pl.DataFrame, rows: Integers, calls: int) -> Calls:
-    told = spans.select(_READ)[as_index(rows)]
-    names = list(told.select(PROVIDER, MODEL).iter_rows())
-    models = [model[:MAX_NAME_CHARACTERS] if model else None for _, model in names]
-    told = told.with_columns(
-        pl.Series(PROVIDER, [provider_of_call(*name) for name in names], pl.String),
-        pl.Series(MODEL, models, pl.String),
-        pl.Series("report", np.arange(len(rows)) >= calls),
-    )
-    return Calls(rows, told.select(*TOLD, _LATENCY.alias("latency_ms"), _SUCCEEDED.alias("succeeded")))

@@ -7,15 +7,16 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
+import numpy as np
 import polars as pl
 
-from otelbridge.analysis.grouping import as_index
+from otelbridge.analysis.grouping import Integers, as_index, taken
 from otelbridge.core import schema
 from otelbridge.core.batch import Batch
 from otelbridge.core.component import ComponentSpec, Kind, Processor
 from otelbridge.core.errors import StateUnreadable
 from otelbridge.core.findings import Finding
-from otelbridge.core.measurements import ENVIRONMENT, RELEASE, SERVICE, measured
+from otelbridge.core.measurements import ENVIRONMENT, RELEASE, SERVICE, VALUE, measured
 from otelbridge.core.schema import Column
 from otelbridge.processors.provider_health.calls import (
     CALL,
@@ -26,7 +27,7 @@ from otelbridge.processors.provider_health.calls import (
     SIGNALS,
     TOLD_LATENCY,
     TOLD_SUCCESS,
-    Calls,
+    Call,
     counted,
     mark,
     models,
@@ -34,7 +35,7 @@ from otelbridge.processors.provider_health.calls import (
 from otelbridge.processors.provider_health.rolling import Change, Key, RollingScores, Series
 from otelbridge.processors.provider_health.settings import Config
 from otelbridge.semconv.measurements import LLM_LATENCY, LLM_SCORE, LLM_SUCCESS
-from otelbridge.semconv.providers import model_family
+from otelbridge.semconv.providers import MAX_NAME_CHARACTERS, model_family
 
 SCORE = "otelbridge.provider.score"
 USD_PER_1K = "otelbridge.cost.usd_per_1k"
@@ -80,20 +81,20 @@ class ProviderHealth(Processor):
 
     def process_traces(self, batch: Batch) -> Batch:
         """Adds ADDED instead of `llm.is_call`, findings about providers, and measurements."""
-        calls = counted(batch.spans)
-        spans = batch.spans.drop(CALL)
-        nothing = [pl.Series(column.name, [None], column.dtype).new_from_index(0, spans.height) for column in ADDED]
-        if calls is None:
-            return batch.with_spans(spans.with_columns(nothing))
-        told = calls.told.with_columns(_scores(self._config, calls.told))
-        shown = [told[SCORE], *_worth(spans, calls)]
-        index = as_index(calls.rows)
-        batch = batch.with_spans(
-            spans.with_columns(none.scatter(index, values) for none, values in zip(nothing, shown, strict=True))
-        )
-        findings = list(self._findings(told, batch.now))
-        self._events.update(calls=told.height, findings=sum(finding.state == "raised" for finding in findings))
-        return self._measured(batch.add_findings(findings), told)
+        spans = batch.spans
+        calls = counted(spans)
+        others = [column for column in spans if column.name not in _MADE]
+        shown = [pl.Series(column.name, [None], column.dtype).new_from_index(0, spans.height) for column in ADDED]
+        if not calls:
+            return batch.with_spans(pl.DataFrame([*others, *shown]))
+        rows = np.array([call.row for call in calls])
+        scores = [call.score(self._config) for call in calls]
+        for column, values in zip(shown, (scores, *_worth(spans, rows)), strict=True):
+            column.scatter(as_index(rows), values)  # type: ignore[arg-type] # numbers
+        findings = list(self._findings(spans, calls, scores, batch.now))
+        self._events.update(calls=len(calls), findings=sum(finding.state == "raised" for finding in findings))
+        batch = batch.with_spans(pl.DataFrame([*others, *shown])).add_findings(findings)
+        return self._measured(batch, calls, scores)
 
     def snapshot(self) -> bytes:
         """The latest scores, and counts."""
@@ -108,21 +109,32 @@ class ProviderHealth(Processor):
         self._rolling.load(saved.series, saved.forgotten)
         self._events = Counter(saved.events)
 
-    def _measured(self, batch: Batch, told: pl.DataFrame) -> Batch:
-        for kind, value in ((LLM_SCORE, SCORE), (LLM_LATENCY, "latency_ms"), (LLM_SUCCESS, "succeeded")):
-            if kind.name in self._watched:
-                batch = batch.add_measurements(kind.name, measured(kind, told, pl.col(value)))
+    def _measured(self, batch: Batch, calls: list[Call], scores: list[int]) -> Batch:
+        watched = [kind for kind in (LLM_SCORE, LLM_LATENCY, LLM_SUCCESS) if kind.name in self._watched]
+        if not watched:
+            return batch
+        told = taken(batch.spans, _MEASURED, np.array([call.row for call in calls])).with_columns(
+            pl.Series(PROVIDER, [call.provider for call in calls], pl.String), pl.Series(SCORE, scores, pl.Float64)
+        )
+        frame = measured(LLM_SCORE, told, pl.col(SCORE))  # the others have the same keys, and are never null
+        values = {
+            LLM_SCORE.name: frame[VALUE],
+            LLM_LATENCY.name: pl.Series(VALUE, [call.latency_ms for call in calls], pl.Float64),
+            LLM_SUCCESS.name: pl.Series(VALUE, [float(call.succeeded) for call in calls], pl.Float64),
+        }
+        for kind in watched:
+            batch = batch.add_measurements(kind.name, frame.with_columns(values[kind.name]))
         return batch
 
-    def _findings(self, told: pl.DataFrame, now: float) -> Iterator[Finding]:
-        """In the order in which the calls ended, whatever the order of the rows."""
-        for call in told.sort("end_ns", schema.TRACE_ID, schema.SPAN_ID).iter_rows(named=True):
-            if call[MODEL] is None:
+    def _findings(self, spans: pl.DataFrame, calls: list[Call], scores: list[int], now: float) -> Iterator[Finding]:
+        environments = spans[ENVIRONMENT][as_index(np.array([call.row for call in calls]))].to_list()
+        for call, score, environment in zip(calls, scores, environments, strict=True):
+            if call.model is None:
                 continue  # some instrumentations leave it out when a call fails: its series would be failures alone
-            key = (call[ENVIRONMENT] or "", call[PROVIDER] or "", model_family(call[MODEL]))
-            series, change = self._rolling.add(key, call[SCORE])
+            key = (environment or "", call.provider or "", model_family(call.model[:MAX_NAME_CHARACTERS]))
+            series, change = self._rolling.add(key, score)
             if change is not None:
-                yield self._finding(key, series, change, call, now)
+                yield self._finding(key, series, change, spans.row(call.row, named=True), now)
 
     def _finding(self, key: Key, series: Series, change: Change, call: dict[str, Any], now: float) -> Finding:
         _, provider, model = key
@@ -154,27 +166,20 @@ class ProviderHealth(Processor):
         )
 
 
-def _scores(config: Config, told: pl.DataFrame) -> pl.Series:
-    calls = told.select("succeeded", "latency_ms", RETRIES).iter_rows()
-    scores = [
-        config.score(succeeded=succeeded, latency_ms=ms, retries=retries or 0) for succeeded, ms, retries in calls
-    ]
-    return pl.Series(SCORE, scores, pl.Int64)
-
-
-def _worth(spans: pl.DataFrame, calls: Calls) -> tuple[pl.Series, pl.Series]:
-    """What the tokens of each call cost, and how many a cent buys; null where the cost is unknown."""
-    per_1k: list[float | None] = [None] * len(calls.rows)
-    per_cent: list[float | None] = [None] * len(calls.rows)
+def _worth(spans: pl.DataFrame, rows: Integers) -> tuple[list[float | None], list[float | None]]:
+    """What the tokens of each call cost, and how many a cent buys; None where the cost is unknown."""
+    per_1k: list[float | None] = [None] * len(rows)
+    per_cent: list[float | None] = [None] * len(rows)
     if _COST in spans.columns:
-        billed = spans.select(_COST, _TOKENS)[as_index(calls.rows)].iter_rows()
-        for place, (usd, tokens) in enumerate(billed):
+        for place, (usd, tokens) in enumerate(taken(spans, (_COST, _TOKENS), rows).iter_rows()):
             if usd is not None and tokens:
                 per_1k[place] = usd / tokens * 1000
                 per_cent[place] = tokens / usd / 100 if usd > LEAST_USD else None
-    return pl.Series(per_1k, dtype=pl.Float64), pl.Series(per_cent, dtype=pl.Float64)
+    return per_1k, per_cent
 
 
+_MEASURED = (schema.TRACE_ID, schema.SPAN_ID, "end_ns", MODEL, ENVIRONMENT, RELEASE)
+_MADE = frozenset({CALL, *(column.name for column in ADDED)})
 _RESOURCE = frozenset({SERVICE, ENVIRONMENT, RELEASE})
 _OF_CALLS = frozenset({PROVIDER, MODEL, RETRIES, TOLD_LATENCY, TOLD_SUCCESS})
 
