@@ -1,12 +1,12 @@
 """How long a reader waits for the first token of a streamed answer.
 
-The time is taken from attributes, in any of the names and units that instrumentations have for it. It is counted once
-a call: where an SDK's outer span, the call and a second instrumentation all tell it, the innermost one counts, and the
-others show none. That one need not be the span that is billed, which may tell no time. With `llm_cost` before it, a
-late span that repeats a billed call is left out; without, it is counted again.
+The time is taken from attributes, in any of the names and units that instrumentations have for it. OpenInference and
+OpenLLMetry tell it by an event alone: of spans that are marked as streamed, or hold the name of that event, the bytes
+as received are read.
 
-Instrumentations that tell of the first token by an event alone (OpenInference, OpenLLMetry) have no time here: events
-are in the raw span, which is not decoded on this way.
+It is counted once a call: where an SDK's outer span, the call and a second instrumentation all tell it, the innermost
+one counts, and the others show none. That one need not be the span that is billed, which may tell no time. With
+`llm_cost` before it, a late span that repeats a billed call is left out; without, it is counted again.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 import polars as pl
 from pydantic import Field, model_validator
 
-from otelbridge.analysis.grouping import Flags, Integers, as_index, taken
+from otelbridge.analysis.grouping import Flags, Integers, as_index, flags, taken
 from otelbridge.analysis.nested_calls import are_calls
 from otelbridge.core import schema
 from otelbridge.core.batch import Batch
@@ -26,6 +26,7 @@ from otelbridge.core.component import ComponentConfig, ComponentSpec, Kind, Proc
 from otelbridge.core.findings import Breadcrumb
 from otelbridge.core.measurements import ENVIRONMENT, RELEASE, measured
 from otelbridge.core.schema import Column
+from otelbridge.otlp.events import first_event_ms
 from otelbridge.semconv.measurements import LLM_TTFT
 from otelbridge.semconv.providers import provider_of_call
 
@@ -36,6 +37,12 @@ MODEL = "gen_ai.request.model"
 STREAMED = "gen_ai.request.stream"
 COST_STATUS = "otelbridge.cost.status"  # by llm_cost, where it stands before
 COVERED = "covered"
+OPENINFERENCE = "openinference.span.kind"
+OPENINFERENCE_EVENT = "First Token Stream Event"
+FIRST_CHUNK_EVENTS = frozenset(
+    {OPENINFERENCE_EVENT, "ai.stream.firstChunk", "gen_ai.content.completion.chunk", "llm.content.completion.chunk"}
+)
+"""Of OpenInference, the Vercel AI SDK and OpenLLMetry, which has one for each chunk."""
 MAX_BREADCRUMBS_PER_TRACE = 20  # Sentry shows 100 for a transaction; other components have something to say too
 
 Quality = Literal["excellent", "good", "acceptable", "poor"]
@@ -76,11 +83,12 @@ class Ttft(Processor):
         self._is_watched = LLM_TTFT.name in watched
 
     def process(self, batch: Batch) -> Batch:
-        """Takes the time away from spans that say they are not streamed, and where it is no number."""
-        if batch.spans[TTFT].null_count() == batch.spans.height:
+        """Takes the time from events too, and away from spans that say they are not streamed."""
+        spans = _with_event_times(batch.spans)
+        if spans[TTFT].null_count() == spans.height:
             return batch
         is_streamed = pl.col(TTFT).is_finite() & pl.col(STREAMED).ne_missing(other=False)
-        return batch.with_columns(pl.when(is_streamed).then(TTFT).alias(TTFT))
+        return batch.with_spans(spans.with_columns(pl.when(is_streamed).then(TTFT).alias(TTFT)))
 
     def process_traces(self, batch: Batch) -> Batch:
         """Leaves the time on one span a call, adds its quality, and the measurement `llm.ttft`."""
@@ -122,6 +130,29 @@ class Ttft(Processor):
             )
 
 
+def _with_event_times(spans: pl.DataFrame) -> pl.DataFrame:
+    """The spans with a time also where only an event tells it."""
+    candidates = []
+    if spans[STREAMED].null_count() < spans.height:
+        candidates.append(np.flatnonzero(flags(spans[STREAMED])))
+    if spans[OPENINFERENCE].null_count() < spans.height:
+        candidates.append(_with_openinference_event(spans))
+    if not candidates:
+        return spans
+    rows = np.unique(np.concatenate(candidates))
+    rows = rows[flags(spans[TTFT][as_index(rows)].is_null())]
+    if not rows.size:
+        return spans
+    times = [first_event_ms(raw, FIRST_CHUNK_EVENTS) for raw in spans[schema.RAW][as_index(rows)].to_list()]
+    return spans.with_columns(spans[TTFT].clone().scatter(as_index(rows), times))
+
+
+def _with_openinference_event(spans: pl.DataFrame) -> Integers:
+    """OpenInference has no mark for calls that are streamed."""
+    rows = np.flatnonzero(spans[OPENINFERENCE].is_not_null().to_numpy())
+    return rows[flags(spans[schema.RAW][as_index(rows)].bin.contains(OPENINFERENCE_EVENT.encode()))]
+
+
 def _providers(told: pl.DataFrame) -> list[str | None]:
     return list(map(provider_of_call, told[PROVIDER].to_list(), told[MODEL].to_list()))
 
@@ -144,7 +175,8 @@ def _are_counted(spans: pl.DataFrame, rows: Integers) -> Flags:
     return are_counted
 
 
-READS = frozenset({"op", TTFT, STREAMED, PROVIDER, MODEL, ENVIRONMENT, RELEASE})
+_CARRIES = frozenset({"op", TTFT, PROVIDER, MODEL, ENVIRONMENT, RELEASE})
+READS = _CARRIES | {STREAMED, OPENINFERENCE}
 
 _TOLD = (schema.TRACE_ID, schema.SPAN_ID, "end_ns", TTFT, PROVIDER, MODEL, ENVIRONMENT, RELEASE)
 
@@ -155,7 +187,7 @@ SPEC = ComponentSpec(
     build=lambda config, context: Ttft(config, context.measurements),
     summary="Says how soon the first token of each streamed answer came",
     reads=lambda _config: READS,
-    carries=lambda _config: READS - {STREAMED},
+    carries=lambda _config: _CARRIES,
     adds=(
         Column(TTFT, pl.Float64, "ms", "time to the first token; on one span a streamed call"),
         Column(QUALITY, pl.String, "", "excellent, good, acceptable or poor"),

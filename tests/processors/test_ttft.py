@@ -6,17 +6,19 @@ from typing import Any
 
 import polars as pl
 import pytest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from pydantic import ValidationError
 
 from otelbridge.core.findings import Breadcrumb
-from otelbridge.processors.ttft import COST_STATUS, QUALITY, TTFT, TtftConfig
+from otelbridge.processors.ttft import COST_STATUS, FIRST_CHUNK_EVENTS, QUALITY, TTFT, TtftConfig
+from otelbridge.semconv.providers import model_family
 from tests.processors.running import Running
 from tests.support import recordings
-from tests.support.otlp import SpanTree, request, request_of, span, spans_of, trace_id
+from tests.support.otlp import MS, START_NS, SpanTree, request, request_of, span, spans_of, trace_id
 
-WITH_TIMES = {"ai-sdk-v5": 3, "ai-sdk-v6": 3, "ai-sdk-v7": 4, "ai-sdk-v7-legacy": 3, "py-openinference": 1,
-              "py-traceloop-openai": 1}  # fmt: skip
-"""Streamed calls that tell in an attribute when the first token came."""
+WITH_TIMES = {"ai-sdk-v5": 3, "ai-sdk-v6": 3, "ai-sdk-v7": 4, "ai-sdk-v7-legacy": 3, "py-openinference": 4,
+              "py-traceloop-openai": 4}  # fmt: skip
+"""Streamed calls that tell when the first token came."""
 
 SOURCES = {
     "gen_ai.response.time_to_first_chunk": 1e3,
@@ -60,13 +62,16 @@ def outcome(*trees: SpanTree, **settings: Any) -> list[tuple[float, str]]:
 
 
 def recorded_times(name: str) -> dict[int, float]:
-    """By span id, the largest id of equal ones: what the spans of a recording tell, in ms."""
+    """By span id: what the spans of a recording tell in attributes, else in the event of the first chunk, in ms."""
     times = {}
     for one in recordings.spans(name):
-        attributes = recordings.attributes(one)
+        attributes, span_id = recordings.attributes(one), int.from_bytes(one.span_id, "big")
+        chunks = [event.time_unix_nano for event in one.events if event.name in FIRST_CHUNK_EVENTS]
+        if chunks:
+            times[span_id] = (min(chunks) - one.start_time_unix_nano) / MS
         for key, scale in SOURCES.items():
             if key in attributes:
-                times[int.from_bytes(one.span_id, "big")] = float(str(attributes[key])) * scale
+                times[span_id] = float(str(attributes[key])) * scale
     return times
 
 
@@ -84,7 +89,11 @@ def test_each_recorded_time_is_counted_once_as_it_was_told(name: str, processors
         expected
     )
     assert set(measured["gen_ai.provider.name"]) <= {"openai", "anthropic"}
-    assert set(measured["gen_ai.request.model"]) <= {"gpt-4o-mini", "gpt-5-mini", "claude-sonnet-4-5"}
+    assert set(map(model_family, measured["gen_ai.request.model"])) <= {
+        "gpt-4o-mini",
+        "gpt-5-mini",
+        "claude-sonnet-4-5",
+    }
 
 
 @pytest.mark.parametrize("name", [name for name in recordings.names() if name not in WITH_TIMES])
@@ -138,6 +147,39 @@ def test_what_cannot_be_a_time_is_absent(value: Any) -> None:
 def test_a_call_that_says_it_is_not_streamed_has_no_first_token(flag: str) -> None:
     assert outcome(stream(300.0, **{flag: False})) == []
     assert outcome(stream(300.0, **{flag: True})) == [(300.0, "excellent")]
+
+
+def event(name: str, after_ms: float) -> Span.Event:
+    return Span.Event(name=name, time_unix_nano=START_NS + int(after_ms * MS))
+
+
+@pytest.mark.parametrize("name", sorted(FIRST_CHUNK_EVENTS))
+def test_the_first_chunk_of_a_streamed_call_tells_the_time(name: str) -> None:
+    tree = stream(None, **{"llm.is_streaming": True})
+    tree.events = [event("other", 100), event(name, 900), event(name, 700)]
+
+    assert outcome(tree) == [(700.0, "good")]
+
+
+def test_openinference_has_no_mark_of_streams_but_the_event() -> None:
+    tree = span("ChatCompletion", attributes={"openinference.span.kind": "LLM"})
+    tree.events = [event("First Token Stream Event", 700)]
+
+    assert outcome(tree) == [(700.0, "good")]
+
+
+def test_an_attribute_is_preferred_to_an_event() -> None:
+    tree = stream(300.0, **{"llm.is_streaming": True})
+    tree.events = [event("ai.stream.firstChunk", 700)]
+
+    assert outcome(tree) == [(300.0, "excellent")]
+
+
+def test_a_first_chunk_before_the_call_is_none() -> None:
+    tree = stream(None, **{"llm.is_streaming": True})
+    tree.events = [event("ai.stream.firstChunk", -1)]
+
+    assert outcome(tree) == []
 
 
 # how good it is
