@@ -10,9 +10,10 @@ import polars as pl
 
 from otelbridge.catalogue import BUILT_IN
 from otelbridge.config.model import Configured
-from otelbridge.core.component import ComponentConfig, ComponentSpec, Encoded, Exporter, Kept, Kind, Parcel, Tracker
+from otelbridge.core.component import ComponentConfig, ComponentSpec, Encoded, Exporter, Kept, Kind, Parcel
 from otelbridge.core.findings import Breadcrumb, Finding
 from otelbridge.core.measurements import Measurements
+from otelbridge.core.tracker import Tracker
 from otelbridge.engine.pipeline import build
 from otelbridge.engine.progress import Stamp
 from otelbridge.engine.task import Task
@@ -37,6 +38,7 @@ class _Exporter(Exporter):
 @dataclass
 class _Watcher(Tracker):
     seen: list[Measurements] = field(default_factory=list)
+    series: int = 0
 
     def observe(self, measurements: Measurements, now: float) -> Sequence[Finding]:
         self.seen.append(measurements)
