@@ -87,6 +87,11 @@ class Running:
         self.task.advance(self.now)
 
     @property
+    def kept(self) -> list[Kept]:
+        """What the exporter got, one after the other."""
+        return self._exporter.kept
+
+    @property
     def spans(self) -> pl.DataFrame:
         """All exported spans."""
         return pl.concat([kept.spans for kept in self._exporter.kept if kept.spans.height], how="diagonal")
