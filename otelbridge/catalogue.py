@@ -17,7 +17,15 @@ from otelbridge.core.schema import DERIVED_COLUMNS, ORIGIN, POSITION, RAW, RECOR
 from otelbridge.engine import group_by_trace
 from otelbridge.exporters import file, local_store
 from otelbridge.exporters.sentry import exporter as sentry
-from otelbridge.processors import db_queries, dynamic_sampling, llm_cost, n_plus_one, span_metrics
+from otelbridge.processors import (
+    db_queries,
+    dynamic_sampling,
+    llm_cost,
+    n_plus_one,
+    provider_health,
+    span_metrics,
+    ttft,
+)
 from otelbridge.receivers import otlp
 from otelbridge.semconv.concepts import CONCEPTS
 from otelbridge.trackers import capacity, cascade, degradation, error_spike
@@ -28,6 +36,8 @@ BUILT_IN: tuple[ComponentSpec[Any], ...] = (
     otlp.SPEC,
     db_queries.SPEC,
     llm_cost.SPEC,
+    ttft.SPEC,
+    provider_health.SPEC,
     span_metrics.SPEC,
     group_by_trace.SPEC,
     n_plus_one.SPEC,

@@ -6,6 +6,7 @@ traces is a few thousand rows and asks a dozen such questions. On arrays each of
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -85,6 +86,12 @@ def flags(column: pl.Series) -> Flags:
 def as_index(rows: Integers) -> pl.Series:
     """Row numbers as polars takes them fastest: `column[as_index(rows)]` plans no query."""
     return pl.Series(rows.astype(np.uint32))
+
+
+def taken(frame: pl.DataFrame, names: Iterable[str], rows: Integers) -> pl.DataFrame:
+    """Some columns of some rows, without planning a query."""
+    index = as_index(rows)
+    return pl.DataFrame([frame.get_column(name)[index] for name in names])
 
 
 def sizes(keys: Hashes) -> Integers:

@@ -16,7 +16,6 @@ import polars as pl
 from otelbridge.core import schema
 from otelbridge.core.batch import Batch
 from otelbridge.core.component import Encoded, Exporter, Kept, Parcel
-from otelbridge.core.findings import Finding
 from otelbridge.core.outcomes import DropReason
 from otelbridge.engine.decisions import Decision
 from otelbridge.engine.group_by_trace import TICKS_PER_SECOND
@@ -218,7 +217,7 @@ class Task:
         self.ledger.traces["kept"] += len(kept)
         self.ledger.traces["dropped"] += len(ids) - len(kept)
         self.ledger.drop(batch.dropped)
-        self._export(batch.without_findings(marks).with_columns(pl.lit(value=False).alias("late")))
+        self._export(self.tracking.told(batch, marks).with_columns(pl.lit(value=False).alias("late")))
 
     def _follow(self, batch: Batch) -> None:
         """Late spans: looked at by those who count everything, then kept or dropped as their trace was."""
@@ -228,7 +227,7 @@ class Task:
         self.ledger.late["dropped"] += batch.dropped.get(DropReason.LATE_SAMPLED_OUT, 0)
         self.ledger.late["kept"] += batch.spans.height
         self.ledger.drop(batch.dropped)
-        self._export(batch.with_columns(pl.lit(value=True).alias("late")))
+        self._export(self.tracking.told(batch).with_columns(pl.lit(value=True).alias("late")))
 
     def _second_look(self, batch: Batch) -> Batch:
         for step in self.pipeline.span_steps:
@@ -247,18 +246,17 @@ class Task:
         }
 
     def _export(self, batch: Batch) -> None:
-        findings: tuple[Finding, ...] = batch.findings
-        for finding in findings:
+        for finding in batch.findings:
             if finding.state in ("once", "raised"):
                 self.ledger.findings[finding.kind] += 1
         self.ledger.kept += batch.spans.height
-        if batch.spans.height == 0 and not findings:
+        if batch.spans.height == 0 and not batch.findings:
             return
         kept = Kept(
             spans=batch.spans,
             origins=dict(batch.origins),
             added=tuple(column for column in self.pipeline.added if column.name in batch.spans.columns),
-            findings=findings,
+            findings=batch.findings,
             breadcrumbs=tuple(
                 crumb
                 for step in (self.pipeline.steps() if batch.spans.height else ())

@@ -7,7 +7,7 @@ so that what they find does not depend on how the tick was cut into batches.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import msgspec
 import polars as pl
@@ -93,6 +93,13 @@ class Tracking:
             for trace_id in trace_ids
             for kind in self._examples.pop(trace_id, ())
         )
+
+    def told(self, batch: Batch, marks: tuple[Finding, ...] = ()) -> Batch:
+        """The batch with those findings of its processors that are to be sent: neither stand-ins nor repetitions."""
+        if not batch.findings:
+            return batch
+        found = batch.without_findings(marks).findings
+        return replace(batch, findings=tuple(self.open_findings.admit(found)))
 
     def changes(self) -> Parts:
         """What must be saved since the last call."""

@@ -31,7 +31,7 @@ def _tokens(name: str, meaning: str, names: str) -> Concept:
     return Concept(name, pl.Int64, "tokens", meaning, _sources(names), minimum=0)
 
 
-MILLISECONDS = 1e-3  # seconds in one
+SECONDS = 1e3  # milliseconds in one
 
 RESOURCE: tuple[Concept, ...] = (
     _text("service", "service.name", "service.name", "resource"),
@@ -156,6 +156,7 @@ GEN_AI: tuple[Concept, ...] = (
         "provider as reported; llm_cost maps it",
         "gen_ai.provider.name gen_ai.system ai.model.provider llm.provider llm.system ai.provider",
     ),
+    _text("llm.invocation_parameters", "JSON of what OpenInference saw asked for", "llm.invocation_parameters"),
     _text("gen_ai.operation.name", "chat, embeddings, invoke_agent ...", "gen_ai.operation.name"),
     _text("ai.operationId", "operation of the Vercel AI SDK", "ai.operationId"),
     _text("openinference.span.kind", "kind as OpenInference says it", "openinference.span.kind"),
@@ -202,6 +203,47 @@ GEN_AI: tuple[Concept, ...] = (
     _text("gen_ai.tool.name", "tool called", "gen_ai.tool.name ai.toolCall.name mcp.tool.name tool.name"),
 )
 
+GEN_AI_PERFORMANCE: tuple[Concept, ...] = (
+    Concept(
+        "ai.ttft_ms",
+        pl.Float64,
+        "ms",
+        "time to the first token of a streamed answer",
+        _sources(
+            (
+                ("gen_ai.response.time_to_first_chunk", SECONDS),
+                ("gen_ai.client.operation.time_to_first_chunk", SECONDS),
+                ("gen_ai.response.time_to_first_token", SECONDS),
+                ("gen_ai.server.time_to_first_token", SECONDS),
+                "ai.response.msToFirstChunk",
+                "ai.stream.msToFirstChunk",
+                "ai.ttft_ms",
+            )
+        ),
+        minimum=0,
+    ),
+    Concept(
+        "gen_ai.request.stream",
+        pl.Boolean,
+        "",
+        "whether the answer is streamed",
+        _sources("gen_ai.request.stream gen_ai.response.streaming gen_ai.is_streaming llm.is_streaming"),
+    ),
+    Concept(
+        "http.request.resend_count",
+        pl.Int64,
+        "",
+        "how often a request was sent again",
+        _sources("http.request.resend_count http.resend_count gen_ai.retry.count gen_ai.retry_count ai.retry_count"),
+        minimum=0,
+    ),
+    Concept(
+        "ai.latency_ms", pl.Float64, "ms", "how long a call took, as told by hand", _sources("ai.latency_ms"), minimum=0
+    ),
+    Concept("ai.success", pl.Boolean, "", "whether a call succeeded, as told by hand", _sources("ai.success")),
+)
+
 CONCEPTS: dict[str, Concept] = {
-    concept.name: concept for concept in (*RESOURCE, *DATABASE, *HTTP, *OTHER_OPERATIONS, *GEN_AI_USAGE, *GEN_AI)
+    concept.name: concept
+    for concept in (*RESOURCE, *DATABASE, *HTTP, *OTHER_OPERATIONS, *GEN_AI_USAGE, *GEN_AI, *GEN_AI_PERFORMANCE)
 }

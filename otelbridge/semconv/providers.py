@@ -8,6 +8,10 @@ provider are pointed at the API of another by its address. So there may be sever
 
 from __future__ import annotations
 
+import re
+from functools import lru_cache
+
+_RELEASE_DATE = re.compile(r"[-@]20\d\d-?[01]\d-?[0-3]\d$")  # OpenAI's, Anthropic's, and Vertex AI's way to write it
 MAX_NAME_CHARACTERS = 200  # longer is not a name; longest model id in genai-prices 0.2.3: 74
 
 _ALIASES = {
@@ -119,6 +123,17 @@ def providers(name: str | None, host: str | None, models: tuple[str, ...]) -> tu
     else:
         ordered = [said, behind, *(prefix for prefix in prefixes if said is None and prefix in _KNOWN)]
     return tuple(dict.fromkeys(provider for provider in ordered if provider))
+
+
+@lru_cache(maxsize=1024)  # there are few, and each comes often
+def provider_of_call(name: str | None, model: str | None) -> str | None:
+    """The most trusted opinion on who was called, from what every instrumentation tells; None when nothing hints."""
+    return next(iter(providers(name, None, (model,) if model else ())), None)
+
+
+def model_family(model: str) -> str:
+    """A model's name without the date of its release: who asks for `gpt-4o` is answered by `gpt-4o-2024-08-06`."""
+    return _RELEASE_DATE.sub("", model)
 
 
 def model_names(model: str) -> tuple[str, ...]:

@@ -178,5 +178,10 @@ def names(request: pytest.FixtureRequest) -> list[str]:
     """Each component with what it reads from, and all of them together."""
     if request.param == "all of them":
         return [spec.name for spec in PROCESSORS]
-    needed = {"n_plus_one": ["db_queries"], "dynamic_sampling": ["db_queries", "llm_cost"]}
+    needed = {
+        "n_plus_one": ["db_queries"],
+        "dynamic_sampling": ["db_queries", "llm_cost"],
+        "ttft": ["llm_cost"],
+        "provider_health": ["llm_cost"],
+    }
     return [*needed.get(request.param, []), request.param]

@@ -1,0 +1,196 @@
+"""The component: marks calls span by span, scores them in whole traces, and notices providers that do badly."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import msgspec
+import numpy as np
+import polars as pl
+
+from otelbridge.analysis.grouping import Integers, as_index, taken
+from otelbridge.core import schema
+from otelbridge.core.batch import Batch
+from otelbridge.core.component import ComponentSpec, Kind, Processor
+from otelbridge.core.errors import StateUnreadable
+from otelbridge.core.findings import Finding
+from otelbridge.core.measurements import ENVIRONMENT, RELEASE, SERVICE, VALUE, measured
+from otelbridge.core.schema import Column
+from otelbridge.processors.provider_health.calls import (
+    CALL,
+    MODEL,
+    PARAMETERS,
+    PROVIDER,
+    RETRIES,
+    SIGNALS,
+    TOLD_LATENCY,
+    TOLD_SUCCESS,
+    Call,
+    counted,
+    mark,
+    models,
+)
+from otelbridge.processors.provider_health.rolling import Change, Key, RollingScores, Series
+from otelbridge.processors.provider_health.settings import Config
+from otelbridge.semconv.measurements import LLM_LATENCY, LLM_SCORE, LLM_SUCCESS
+from otelbridge.semconv.providers import MAX_NAME_CHARACTERS, model_family
+
+SCORE = "otelbridge.provider.score"
+USD_PER_1K = "otelbridge.cost.usd_per_1k"
+PER_CENT = "otelbridge.cost.usage_per_cent"
+_COST, _TOKENS = "otelbridge.cost.usd", "gen_ai.usage.total_tokens"  # by llm_cost, where it stands before
+
+LEAST_USD = (
+    1e-9  # the cheapest token there is costs more; below it a call was free, and a cent buys no number of tokens
+)
+
+ADDED = (
+    Column(SCORE, pl.Int64, "", "40 for success, 30 for latency, 30 for no retry; on each model call once"),
+    Column(USD_PER_1K, pl.Float64, "USD", "cost of a thousand tokens of the call; billed calls with a cost"),
+    Column(PER_CENT, pl.Float64, "tokens", "tokens for one US cent; billed calls with a cost above 0"),
+)
+
+
+class _State(msgspec.Struct, array_like=True):
+    """What survives a restart."""
+
+    series: list[tuple[Key, Series]]
+    forgotten: int
+    events: dict[str, int]
+
+
+class ProviderHealth(Processor):
+    """Scores model calls. State: the latest scores of each environment, provider and model (`rolling`), counters."""
+
+    def __init__(self, config: Config, watched: frozenset[str] = frozenset()) -> None:
+        self._config = config
+        self._watched = watched
+        self._rolling = RollingScores(config)
+        self._events: Counter[str] = Counter()
+
+    @property
+    def counters(self) -> Mapping[str, int]:
+        """Calls scored, `findings` raised, series forgotten because there were too many."""
+        return {"calls": 0, "findings": 0, **self._events, "forgotten_series": self._rolling.forgotten}
+
+    def process(self, batch: Batch) -> Batch:
+        """Adds `llm.is_call`, for process_traces, and models where only the parameters of a call tell them."""
+        return batch.with_columns(mark(batch.spans), models(batch.spans))
+
+    def process_traces(self, batch: Batch) -> Batch:
+        """Adds ADDED instead of `llm.is_call`, findings about providers, and measurements."""
+        spans = batch.spans
+        calls = counted(spans)
+        others = [column for column in spans if column.name not in _MADE]
+        shown = [pl.Series(column.name, [None], column.dtype).new_from_index(0, spans.height) for column in ADDED]
+        if not calls:
+            return batch.with_spans(pl.DataFrame([*others, *shown]))
+        rows = np.array([call.row for call in calls])
+        scores = [call.score(self._config) for call in calls]
+        for column, values in zip(shown, (scores, *_worth(spans, rows)), strict=True):
+            column.scatter(as_index(rows), values)  # type: ignore[arg-type] # numbers
+        findings = list(self._findings(spans, calls, scores, batch.now))
+        self._events.update(calls=len(calls), findings=sum(finding.state == "raised" for finding in findings))
+        batch = batch.with_spans(pl.DataFrame([*others, *shown])).add_findings(findings)
+        return self._measured(batch, calls, scores)
+
+    def snapshot(self) -> bytes:
+        """The latest scores, and counts."""
+        return msgspec.msgpack.encode(_State(self._rolling.save(), self._rolling.forgotten, dict(self._events)))
+
+    def restore(self, state: bytes) -> None:
+        """Take over a state; raises StateUnreadable."""
+        try:
+            saved = msgspec.msgpack.decode(state, type=_State)
+        except msgspec.MsgspecError as error:
+            raise StateUnreadable(f"provider_health: {error}") from error
+        self._rolling.load(saved.series, saved.forgotten)
+        self._events = Counter(saved.events)
+
+    def _measured(self, batch: Batch, calls: list[Call], scores: list[int]) -> Batch:
+        watched = [kind for kind in (LLM_SCORE, LLM_LATENCY, LLM_SUCCESS) if kind.name in self._watched]
+        if not watched:
+            return batch
+        told = taken(batch.spans, _MEASURED, np.array([call.row for call in calls])).with_columns(
+            pl.Series(PROVIDER, [call.provider for call in calls], pl.String), pl.Series(SCORE, scores, pl.Float64)
+        )
+        frame = measured(LLM_SCORE, told, pl.col(SCORE))  # the others have the same keys, and are never null
+        values = {
+            LLM_SCORE.name: frame[VALUE],
+            LLM_LATENCY.name: pl.Series(VALUE, [call.latency_ms for call in calls], pl.Float64),
+            LLM_SUCCESS.name: pl.Series(VALUE, [float(call.succeeded) for call in calls], pl.Float64),
+        }
+        for kind in watched:
+            batch = batch.add_measurements(kind.name, frame.with_columns(values[kind.name]))
+        return batch
+
+    def _findings(self, spans: pl.DataFrame, calls: list[Call], scores: list[int], now: float) -> Iterator[Finding]:
+        environments = spans[ENVIRONMENT][as_index(np.array([call.row for call in calls]))].to_list()
+        for call, score, environment in zip(calls, scores, environments, strict=True):
+            if call.model is None:
+                continue  # some instrumentations leave it out when a call fails: its series would be failures alone
+            key = (environment or "", call.provider or "", model_family(call.model[:MAX_NAME_CHARACTERS]))
+            series, change = self._rolling.add(key, score)
+            if change is not None:
+                yield self._finding(key, series, change, spans.row(call.row, named=True), now)
+
+    def _finding(self, key: Key, series: Series, change: Change, call: dict[str, Any], now: float) -> Finding:
+        _, provider, model = key
+        is_raised = change == "raised"
+        return Finding(
+            kind="provider_health",
+            level="warning" if is_raised else "info",
+            title=f"Model provider does badly: {' '.join(filter(None, (provider, model)))}",
+            key=key,
+            time=now,
+            tags={"provider": provider, "model": model},
+            contexts={
+                "provider_health": {
+                    "provider": provider,
+                    "model": model,
+                    "score": round(series.mean, 1),
+                    "unhealthy_below": self._config.unhealthy_below,
+                    "calls": series.calls,
+                    "failed": series.failed,
+                }
+            },
+            # A recovery is no reason to keep the trace that it was noticed in.
+            trace_id=call[schema.TRACE_ID] if is_raised else 0,
+            span_id=call[schema.SPAN_ID] if is_raised else 0,
+            service=call[SERVICE] or "",
+            environment=call[ENVIRONMENT] or "",
+            release=call[RELEASE] or "",
+            state=change,
+        )
+
+
+def _worth(spans: pl.DataFrame, rows: Integers) -> tuple[list[float | None], list[float | None]]:
+    """What the tokens of each call cost, and how many a cent buys; None where the cost is unknown."""
+    per_1k: list[float | None] = [None] * len(rows)
+    per_cent: list[float | None] = [None] * len(rows)
+    if _COST in spans.columns:
+        for place, (usd, tokens) in enumerate(taken(spans, (_COST, _TOKENS), rows).iter_rows()):
+            if usd is not None and tokens:
+                per_1k[place] = usd / tokens * 1000
+                per_cent[place] = tokens / usd / 100 if usd > LEAST_USD else None
+    return per_1k, per_cent
+
+
+_MEASURED = (schema.TRACE_ID, schema.SPAN_ID, "end_ns", MODEL, ENVIRONMENT, RELEASE)
+_MADE = frozenset({CALL, *(column.name for column in ADDED)})
+_RESOURCE = frozenset({SERVICE, ENVIRONMENT, RELEASE})
+_OF_CALLS = frozenset({PROVIDER, MODEL, RETRIES, TOLD_LATENCY, TOLD_SUCCESS})
+
+SPEC = ComponentSpec(
+    kind=Kind.PROCESSOR,
+    name="provider_health",
+    config=Config,
+    build=lambda config, context: ProviderHealth(config, context.measurements),
+    summary="Scores every model call, and notices providers that do badly",
+    reads=lambda _config: _OF_CALLS | _RESOURCE | frozenset(SIGNALS) | {PARAMETERS, "duration_ms", "op"},
+    carries=lambda _config: _OF_CALLS | _RESOURCE | {CALL, "duration_ms", "op"},
+    adds=(Column(CALL, pl.UInt8, "", "1 call, 2 told of by hand; gone in a whole trace"), *ADDED),
+    measures=lambda _config: frozenset({LLM_SCORE.name, LLM_LATENCY.name, LLM_SUCCESS.name}),
+)
