@@ -60,8 +60,8 @@ service:
 
 
 # What measures and watches beside the questions about spans: `everything on`.
-MEASURING = ("span_metrics",)
-TRACKERS = ("degradation", "error_spike")
+MEASURING = ("ttft", "provider_health", "span_metrics")
+TRACKERS = ("degradation", "error_spike", "cascade")
 
 
 def write_configuration(

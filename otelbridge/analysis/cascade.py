@@ -225,7 +225,7 @@ class CascadeDetector:
             "root": cascade.root,
             "services": order,
             "first_failures": {name: failing[name] for name in still},
-            "edges": sorted((caller, callee) for caller in still for callee in callees[caller] if callee in still),
+            "edges": [(caller, callee) for callee in still for caller in still if callee in callees[caller]],
             "trigger": min(still, key=lambda name: failing[name], default=cascade.root),
             "start": cascade.start,
             "time": now,

@@ -22,7 +22,8 @@ SERVICE = "service"
 DEFAULT_PIPELINES = (
     "traces:",
     "  receivers: [otlp]",
-    "  processors: [db_queries, llm_cost, span_metrics, group_by_trace, n_plus_one, dynamic_sampling]",
+    "  processors:",
+    "    [db_queries, llm_cost, ttft, provider_health, span_metrics, group_by_trace, n_plus_one, dynamic_sampling]",
     "  trackers: [degradation, error_spike, cascade]",
     "  exporters: [sentry]",
 )
