@@ -298,7 +298,7 @@ def test_the_state_is_bounded() -> None:
         detector.update_many(times(60_000)[start : start + 500], noise(60_000)[start : start + 500])
         sizes.append(len(detector.snapshot()))
     assert max(sizes) <= BYTES_PER_SERIES
-    assert max(sizes[60:]) <= max(sizes[:60]) + 32 * 8
+    assert max(sizes[60:]) <= max(sizes[:60]) + 32 * 8  # what is pending
 
 
 @pytest.mark.parametrize(
