@@ -29,7 +29,7 @@ RAMP_STARTS = (-64, -48, -32, -20, -12, -6, -3, -1, 0, 1, 2, 4)
 """Where it may have begun, in blocks from the first suspicious one."""
 
 PROOF = 10.0
-"""Squared standard errors that the change must explain: of 96 days without one, 4 came to more at any hour."""
+"""Squared standard errors that the change must explain: 3 of 145 days without one came to more at any hour."""
 
 LEAST_SHARE = 0.6
 """Share of the threshold that the change must have beside the waves (by trial)."""
