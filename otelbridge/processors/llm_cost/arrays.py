@@ -9,6 +9,7 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
+from otelbridge.analysis.frames import absent
 from otelbridge.core.schema import DType
 
 Floats = npt.NDArray[np.float64]
@@ -37,18 +38,6 @@ def present_columns(spans: pl.DataFrame, names: tuple[str, ...]) -> list[pl.Seri
     """Those of the columns that have a value anywhere."""
     columns = map(spans.get_column, names)
     return [column for column in columns if column.null_count() < spans.height]
-
-
-def absent(name: str, dtype: DType, height: int) -> pl.Series:
-    """A column of nulls."""
-    return pl.Series(name, [None], dtype).new_from_index(0, height)
-
-
-def with_series(spans: pl.DataFrame, *columns: pl.Series) -> pl.DataFrame:
-    """As `with_columns`, without the fixed cost of an expression where all columns are new."""
-    if any(column.name in spans.columns for column in columns):
-        return spans.with_columns(*columns)
-    return spans.hstack(list(columns))
 
 
 def overlaid(below: pl.Series, rows: Rows, above: pl.Series) -> pl.Series:

@@ -17,8 +17,9 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from otelbridge.analysis.frames import absent
 from otelbridge.core import schema
-from otelbridge.processors.llm_cost.arrays import NOWHERE, Booleans, Floats, Ids, Rows, absent, is_present, overlaid
+from otelbridge.processors.llm_cost.arrays import NOWHERE, Booleans, Floats, Ids, Rows, is_present, overlaid
 from otelbridge.processors.llm_cost.billed_traces import ABOVE, OWN, OWNERS, REPORT, ROWS, BilledTraces
 from otelbridge.processors.llm_cost.lineage import Climb, Lineage
 from otelbridge.processors.llm_cost.records import Described

@@ -11,8 +11,9 @@ from collections.abc import Iterator
 import numpy as np
 import polars as pl
 
+from otelbridge.analysis.frames import absent
 from otelbridge.core.schema import Column
-from otelbridge.processors.llm_cost.arrays import NOWHERE, Rows, absent, floats, integers, overlaid, words
+from otelbridge.processors.llm_cost.arrays import NOWHERE, Rows, floats, integers, overlaid, words
 from otelbridge.processors.llm_cost.billing import Bill
 from otelbridge.processors.llm_cost.records import CALL, ROLE, Described, Status
 from otelbridge.semconv.classify import OPERATION_TYPES, Role

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 import polars as pl
 
+from otelbridge.analysis.frames import with_series
 from otelbridge.analysis.throttle import Throttle
 from otelbridge.core import schema
 from otelbridge.core.batch import Batch
@@ -96,8 +97,7 @@ def _marked(spans: pl.DataFrame, found: list[LoopWithSource]) -> pl.DataFrame:
     marks[[source for _, source in found if source != NOWHERE]] = _SOURCE
     for loop, _ in found:
         marks[loop.rows] = _REPEAT
-    mark = _MARKS[pl.Series(marks)].alias(MARK)
-    return spans.with_columns(mark) if MARK in spans.columns else spans.hstack([mark])  # hstack plans no query
+    return with_series(spans, [_MARKS[pl.Series(marks)].alias(MARK)])
 
 
 def _turns(marked: pl.DataFrame) -> pl.DataFrame:
