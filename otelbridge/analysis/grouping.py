@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 
 Integers = npt.NDArray[np.int64]
 Hashes = npt.NDArray[np.uint64]
@@ -21,6 +22,9 @@ Flags = npt.NDArray[np.bool_]
 _ODD = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio: multiplying by it spreads neighbouring numbers
 _SHIFT = np.uint64(29)
 _BUCKETS = np.uint64(0x7FFF)  # some times more than the rows of a batch, so that few keys share one
+
+
+MISSING = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +108,12 @@ def flags(column: pl.Series) -> Flags:
 def as_index(rows: Integers) -> pl.Series:
     """Row numbers as polars takes them fastest: `column[as_index(rows)]` plans no query."""
     return pl.Series(rows.astype(np.uint32))
+
+
+def find(keys: Hashes, among: Hashes) -> Integers:
+    """Where each key stands among the others, its first place; MISSING where it does not."""
+    places: Integers = pc.index_in(pa.array(keys), value_set=pa.array(among)).fill_null(MISSING).to_numpy()
+    return places.astype(np.int64)
 
 
 def sizes(keys: Hashes) -> Integers:

@@ -4,7 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otelbridge.analysis.grouping import (
+    MISSING,
     as_index,
+    find,
     flags,
     group_rows,
     group_values,
@@ -73,3 +75,9 @@ def test_rows_are_equal_when_all_their_values_are(rows: list[tuple[bool, str | N
     distinct = list(dict.fromkeys(rows))
     assert groups.of_row.tolist() == [distinct.index(row) for row in rows]
     assert groups.first.tolist() == [rows.index(row) for row in distinct]
+
+
+@given(st.lists(st.integers(0, 5), max_size=8), st.lists(st.integers(0, 5), max_size=8))
+def test_a_key_is_found_at_its_first_place(keys: list[int], among: list[int]) -> None:
+    places = find(np.array(keys, np.uint64), np.array(among, np.uint64))
+    assert places.tolist() == [among.index(key) if key in among else MISSING for key in keys]
