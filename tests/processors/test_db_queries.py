@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otelbridge.core.batch import Batch
+from otelbridge.core.component import BuildContext
 from otelbridge.processors.db_queries import SPEC, DbQueriesConfig
 from otelbridge.semconv.sql import analyse
 
@@ -38,7 +39,7 @@ SPANS = st.fixed_dictionaries(
 def process(*spans: dict[str, Any]) -> list[dict[str, Any]]:
     rows = [{"op": "db", "duration_ms": 1.0} | span for span in spans]
     batch = Batch(pl.DataFrame(rows, schema=COLUMNS), 0.0)
-    return SPEC.build(DbQueriesConfig(), None).process(batch).spans.to_dicts()  # type: ignore[arg-type] # needs no context
+    return SPEC.build(DbQueriesConfig(), BuildContext("db_queries")).process(batch).spans.to_dicts()
 
 
 def test_a_statement_says_operation_table_and_summary() -> None:
