@@ -102,7 +102,8 @@ def _marked(spans: pl.DataFrame, found: list[LoopWithSource]) -> pl.DataFrame:
 
 def _turns(marked: pl.DataFrame) -> pl.DataFrame:
     """`db.n_plus_one.count`: one row a trace with a loop of queries, at the last turn of it."""
-    turns = marked.filter((pl.col(MARK) == "repeat") & (pl.col("op") == "db"))
+    told = ("end_ns", schema.TRACE_ID, schema.SPAN_ID, "release", *DB_N_PLUS_ONE_COUNT.keys)
+    turns = marked.select(MARK, "op", *told).filter((pl.col(MARK) == "repeat") & (pl.col("op") == "db"))
     of_trace = turns.group_by(schema.TRACE_ID, maintain_order=True).agg(pl.all().last(), pl.len().alias("_turns"))
     return measured(DB_N_PLUS_ONE_COUNT, of_trace, pl.col("_turns"))
 
