@@ -6,12 +6,14 @@ traces is a few thousand rows and asks a dozen such questions. On arrays each of
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
 
 Integers = npt.NDArray[np.int64]
 Hashes = npt.NDArray[np.uint64]
@@ -20,6 +22,9 @@ Flags = npt.NDArray[np.bool_]
 _ODD = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio: multiplying by it spreads neighbouring numbers
 _SHIFT = np.uint64(29)
 _BUCKETS = np.uint64(0x7FFF)  # some times more than the rows of a batch, so that few keys share one
+
+
+MISSING = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +57,28 @@ def group_rows(ids: pl.Series) -> Groups:
 
 def number(keys: Hashes) -> Groups:
     """Group positions of an array by equal key."""
-    _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
-    appearance = np.argsort(first, kind="stable")
-    rank = np.empty_like(appearance)
-    rank[appearance] = np.arange(len(appearance))
-    return Groups(rank[inverse.reshape(-1)], first[appearance])
+    encoded = pa.array(keys).dictionary_encode()  # a hash table: several times as fast as sorting, from 8,000 keys on
+    of_row = encoded.indices.to_numpy().astype(np.int64)
+    first = np.empty(len(encoded.dictionary), np.int64)
+    first[of_row[::-1]] = np.arange(len(keys) - 1, -1, -1)  # what is written last stays: the first position
+    return Groups(of_row, first)
+
+
+def group_values(columns: Sequence[pl.Series]) -> Groups:
+    """Group rows that are equal in all of the columns (one or more), null being a value like any other.
+
+    Exact, unlike a hash; fastest where few rows differ.
+    """
+    first, *others = (column.to_arrow().dictionary_encode("encode") for column in columns)
+    groups = number(_codes(first))
+    for encoded in others:
+        groups = number(groups.of_row.astype(np.uint64) * np.uint64(len(encoded.dictionary)) + _codes(encoded))
+    return groups
+
+
+def _codes(encoded: pa.DictionaryArray) -> Hashes:
+    codes: Hashes = encoded.indices.to_numpy().astype(np.uint64)
+    return codes
 
 
 def mix(*parts: npt.NDArray[np.integer] | npt.NDArray[np.bool_] | int) -> Hashes:
@@ -94,10 +116,16 @@ def taken(frame: pl.DataFrame, names: Iterable[str], rows: Integers) -> pl.DataF
     return pl.DataFrame([frame.get_column(name)[index] for name in names])
 
 
+def find(keys: Hashes, among: Hashes) -> Integers:
+    """Where each key stands among the others, its first place; MISSING where it does not."""
+    places: Integers = pc.index_in(pa.array(keys), value_set=pa.array(among)).fill_null(MISSING).to_numpy()
+    return places.astype(np.int64)
+
+
 def sizes(keys: Hashes) -> Integers:
     """How many positions share the key, one a position."""
-    _, inverse, counts = np.unique(keys, return_inverse=True, return_counts=True)
-    return counts[inverse.reshape(-1)]
+    of_row = number(keys).of_row
+    return np.bincount(of_row)[of_row]
 
 
 def sizes_from(keys: Hashes, smallest: int) -> Integers:

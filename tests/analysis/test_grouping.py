@@ -4,9 +4,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otelbridge.analysis.grouping import (
+    MISSING,
     as_index,
+    find,
     flags,
     group_rows,
+    group_values,
     integers,
     may_be_among,
     mix,
@@ -60,3 +63,21 @@ def test_nulls_are_zero_or_false() -> None:
 
 def test_values_are_taken_in_the_order_of_the_rows() -> None:
     assert pl.Series(["a", "b", "c"])[as_index(np.array([2, 0]))].to_list() == ["c", "a"]
+
+
+@given(
+    st.lists(
+        st.tuples(st.booleans(), st.sampled_from([None, "", "a", "b"]), st.sampled_from([None, "a", ""])), min_size=1
+    )
+)
+def test_rows_are_equal_when_all_their_values_are(rows: list[tuple[bool, str | None, str | None]]) -> None:
+    groups = group_values([pl.Series(column) for column in zip(*rows, strict=True)])
+    distinct = list(dict.fromkeys(rows))
+    assert groups.of_row.tolist() == [distinct.index(row) for row in rows]
+    assert groups.first.tolist() == [rows.index(row) for row in distinct]
+
+
+@given(st.lists(st.integers(0, 5), max_size=8), st.lists(st.integers(0, 5), max_size=8))
+def test_a_key_is_found_at_its_first_place(keys: list[int], among: list[int]) -> None:
+    places = find(np.array(keys, np.uint64), np.array(among, np.uint64))
+    assert places.tolist() == [among.index(key) if key in among else MISSING for key in keys]

@@ -6,6 +6,7 @@ import msgspec
 import numpy as np
 import polars as pl
 
+from otelbridge.analysis.frames import with_series
 from otelbridge.analysis.grouping import Flags, Groups, Integers, as_index, flags, group_rows, integers
 from otelbridge.analysis.intervals import Floats
 from otelbridge.core import schema
@@ -121,12 +122,12 @@ class DynamicSampling(Processor):
         row_stays = keeps[traces.of_row]
         if self._config.dry_run:
             marks = [self._named(rule[traces.of_row]), pl.Series(RATE, before), pl.Series(WOULD_KEEP, row_stays)]
-            return batch.with_spans(_with(batch.spans, marks))
+            return batch.with_spans(with_series(batch.spans, marks))
         if not row_stays.all():
             batch = batch.drop(DropReason.SAMPLED_OUT, pl.Series(~row_stays))
         of_row = traces.of_row[row_stays]
         rates = np.minimum(rate[of_row], before[row_stays])
-        return batch.with_spans(_with(batch.spans, [self._named(rule[of_row]), pl.Series(RATE, rates)]))
+        return batch.with_spans(with_series(batch.spans, [self._named(rule[of_row]), pl.Series(RATE, rates)]))
 
     def _named(self, rules: Integers) -> pl.Series:
         return self._names[as_index(rules)].alias(RULE)
@@ -145,12 +146,6 @@ def _sampled_before(spans: pl.DataFrame, traces: Groups) -> tuple[Floats, Thresh
         first_wins = has_randomness[::-1]
         random[traces.of_row[rows[first_wins]]] = integers(said["rv"])[first_wins]
     return before, random
-
-
-def _with(spans: pl.DataFrame, columns: list[pl.Series]) -> pl.DataFrame:
-    if any(column.name in spans.columns for column in columns):
-        return spans.with_columns(columns)
-    return spans.hstack(columns)  # plans no query
 
 
 def _reads(config: Config) -> frozenset[str]:

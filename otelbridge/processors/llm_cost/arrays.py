@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-import pyarrow as pa
 
+from otelbridge.analysis.frames import absent, where
+from otelbridge.analysis.grouping import as_index
 from otelbridge.core.schema import DType
 
 Floats = npt.NDArray[np.float64]
@@ -19,46 +20,11 @@ Ids = npt.NDArray[np.uint64]
 NOWHERE = -1
 """A row that is not there: the one before the first, as Python counts the last of a sequence."""
 
-_NEWEST = pl.CompatLevel.newest()
-
-
-def to_arrow(column: pl.Series) -> pa.Array:
-    """The column without a copy."""
-    return column.to_arrow(compat_level=_NEWEST)
-
-
-def is_present(column: pl.Series) -> Booleans:
-    """Where the column is not null."""
-    present: Booleans = to_arrow(column).is_valid().to_numpy(zero_copy_only=False)
-    return present
-
 
 def present_columns(spans: pl.DataFrame, names: tuple[str, ...]) -> list[pl.Series]:
     """Those of the columns that have a value anywhere."""
     columns = map(spans.get_column, names)
     return [column for column in columns if column.null_count() < spans.height]
-
-
-def absent(name: str, dtype: DType, height: int) -> pl.Series:
-    """A column of nulls."""
-    return pl.Series(name, [None], dtype).new_from_index(0, height)
-
-
-def with_series(spans: pl.DataFrame, *columns: pl.Series) -> pl.DataFrame:
-    """As `with_columns`, without the fixed cost of an expression where all columns are new."""
-    if any(column.name in spans.columns for column in columns):
-        return spans.with_columns(*columns)
-    return spans.hstack(list(columns))
-
-
-def overlaid(below: pl.Series, rows: Rows, above: pl.Series) -> pl.Series:
-    """`below` with the values of `above` in these rows, where `above` has one."""
-    is_there = is_present(above)
-    if not is_there.any():
-        return below
-    index = np.arange(len(below), dtype=np.uint32)
-    index[rows[is_there]] = len(below) + np.flatnonzero(is_there)
-    return pl.concat([below, above.rename(below.name)], rechunk=True)[pl.Series(index)]
 
 
 def floats(name: str, height: int, rows: Rows, values: Floats) -> pl.Series:
@@ -76,13 +42,13 @@ def _scattered(name: str, full: npt.NDArray[Any], rows: Rows, values: Floats, dt
     if not is_known.any():
         return absent(name, dtype, len(full))
     known_rows = rows[is_known]
-    is_lacking = np.ones(len(full), np.bool_)
-    is_lacking[known_rows] = False
     full[known_rows] = values[is_known]
-    return pl.Series(name, pa.array(full, mask=is_lacking))
+    is_there = np.zeros(len(full), np.bool_)
+    is_there[known_rows] = True
+    return where(name, full, is_there)
 
 
 def words(name: str, vocabulary: tuple[str, ...], places: Rows) -> pl.Series:
     """String: the word of the vocabulary at each place; null where there is NOWHERE."""
-    said = (*vocabulary, None)  # NOWHERE is -1, the last
-    return pl.Series(name, [said[place] for place in places.tolist()], pl.String)
+    said = pl.Series(name, [*vocabulary, None], pl.String)
+    return said[as_index(np.where(places == NOWHERE, len(vocabulary), places))]

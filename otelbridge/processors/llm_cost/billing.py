@@ -17,8 +17,10 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from otelbridge.analysis.frames import absent, is_present, overlaid
+from otelbridge.analysis.grouping import as_index, number
 from otelbridge.core import schema
-from otelbridge.processors.llm_cost.arrays import NOWHERE, Booleans, Floats, Ids, Rows, absent, is_present, overlaid
+from otelbridge.processors.llm_cost.arrays import NOWHERE, Booleans, Floats, Ids, Rows
 from otelbridge.processors.llm_cost.billed_traces import ABOVE, OWN, OWNERS, REPORT, ROWS, BilledTraces
 from otelbridge.processors.llm_cost.lineage import Climb, Lineage
 from otelbridge.processors.llm_cost.records import Described
@@ -80,6 +82,7 @@ class Biller:
         """Bill the counted calls of whole traces, or of spans that came late."""
         lineage = Lineage(spans)
         rows = told.rows[told.counted]
+        index = as_index(rows)
         traces = set(lineage.trace[rows].tolist())
         memories = self._memories(spans, rows, traces)
         earlier = None if memories is None else _Earlier.of(memories)
@@ -95,10 +98,10 @@ class Biller:
         is_covered = _is_covered(response_ids, costs, rows, is_report, lineage, climb, earlier)
         owners = _owners(spans, rows, lineage, climb, marks)
         if memories is not None:
-            owners = _inherited(spans[schema.TRACE_ID][rows], owners, memories)
+            owners = _inherited(spans[schema.TRACE_ID][index], owners, memories)
         own = [
-            spans[schema.TRACE_ID][rows],
-            spans[schema.SPAN_ID][rows],
+            spans[schema.TRACE_ID][index],
+            spans[schema.SPAN_ID][index],
             pl.Series("why", np.where(is_report, REPORT, OWN).astype(np.uint8)),
             response_ids,
             *owners.get_columns(),
@@ -142,7 +145,7 @@ def _is_covered(
     if is_report.any():
         is_covered |= is_report & np.isin(traces, traces[~is_report])
     same = np.where(has_answer, answers, keys)
-    if len(np.unique(same)) < len(same):
+    if len(number(same)) < len(same):
         is_covered |= ~_is_chosen(same, is_covered, ~np.isnan(costs), keys)
     return is_covered
 
@@ -166,13 +169,14 @@ def _owners(
         if is_lost.any() and marks[owner].any():
             nearest[is_lost] = lineage.roots(rows[is_lost], marks[owner])
         nearest = np.where(nearest == NOWHERE, rows, nearest)  # which says nothing either
-        found.append(spans[column][nearest].alias(owner))
+        found.append(spans[column][as_index(nearest)].alias(owner))
     return pl.DataFrame(found)
 
 
 def _project_or_service(project: pl.Series, spans: pl.DataFrame, rows: Rows) -> pl.Series:
     everywhere = np.arange(len(rows))
-    service = overlaid(spans["service"][rows], everywhere, spans["service.namespace"][rows])
+    index = as_index(rows)
+    service = overlaid(spans["service"][index], everywhere, spans["service.namespace"][index])
     return overlaid(service, everywhere, project).alias("project")
 
 

@@ -12,15 +12,11 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
+from otelbridge.analysis.frames import absent, with_series
+from otelbridge.analysis.grouping import as_index
 from otelbridge.analysis.prices import TIME_SLOT_SECONDS, PriceBook
 from otelbridge.processors.llm_cost import provider_metadata
-from otelbridge.processors.llm_cost.arrays import (
-    Booleans,
-    Floats,
-    absent,
-    present_columns,
-    with_series,
-)
+from otelbridge.processors.llm_cost.arrays import Booleans, Floats, present_columns
 from otelbridge.processors.llm_cost.identities import Identified, Identities
 from otelbridge.processors.llm_cost.provider_metadata import Said
 from otelbridge.processors.llm_cost.records import RECORD, Status, no_records, spread
@@ -86,16 +82,17 @@ class CallReader:
         """The spans with `llm.role`: UInt8 (see `Role`) and `llm.call`: CALL_DTYPE."""
         signals = present_columns(spans, _SIGNALS)
         if not signals:
-            return with_series(spans, *no_records(spans.height))
+            return with_series(spans, no_records(spans.height))
         is_candidate = pl.any_horizontal(pl.col([column.name for column in signals]).is_not_null())
         rows = np.flatnonzero(spans.select(is_candidate).to_series().to_numpy())
         others = [*present_columns(spans, _OTHER_READS), *(spans[name] for name in _OF_EVERY_SPAN)]
-        candidates = pl.DataFrame([*signals, *others])[pl.Series(rows)]
+        index = as_index(rows)
+        candidates = pl.DataFrame([column[index] for column in (*signals, *others)])
         role, records = self._calls(candidates)
         is_part = role != Role.NONE
         if not is_part.all():
             rows, role, records = rows[is_part], role[is_part], records.filter(pa.array(is_part))
-        return with_series(spans, *spread(rows, role, records, spans.height))
+        return with_series(spans, spread(rows, role, records, spans.height))
 
     def _calls(self, candidates: pl.DataFrame) -> tuple[npt.NDArray[np.uint8], pa.StructArray]:
         """The role of each candidate, and a struct with the fields of RECORD."""
@@ -128,8 +125,10 @@ class CallReader:
 
 def _status(counts: Counts, own: Costs, takes_reported: Booleans) -> npt.NDArray[np.uint8]:
     has_counts = ~np.isnan(counts.input) | ~np.isnan(counts.output)
-    choices = [takes_reported, ~np.isnan(own.total), has_counts]
-    return np.select(choices, [Status.REPORTED, Status.PRICED, Status.UNKNOWN_MODEL], Status.NO_USAGE).astype(np.uint8)
+    status = np.where(has_counts, Status.UNKNOWN_MODEL, Status.NO_USAGE).astype(np.uint8)
+    status[~np.isnan(own.total)] = Status.PRICED
+    status[takes_reported] = Status.REPORTED
+    return status
 
 
 def _metadata(candidates: pl.DataFrame, uncached: Floats) -> tuple[Floats, list[str | None]]:

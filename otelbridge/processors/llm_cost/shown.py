@@ -11,8 +11,10 @@ from collections.abc import Iterator
 import numpy as np
 import polars as pl
 
+from otelbridge.analysis.frames import absent, overlaid
+from otelbridge.analysis.grouping import as_index, group_values
 from otelbridge.core.schema import Column
-from otelbridge.processors.llm_cost.arrays import NOWHERE, Rows, absent, floats, integers, overlaid, words
+from otelbridge.processors.llm_cost.arrays import NOWHERE, Rows, floats, integers, words
 from otelbridge.processors.llm_cost.billing import Bill
 from otelbridge.processors.llm_cost.records import CALL, ROLE, Described, Status
 from otelbridge.semconv.classify import OPERATION_TYPES, Role
@@ -70,7 +72,6 @@ _COUNTS = {
 _COSTS = {
     "gen_ai.cost.input_tokens": "cost_input",
     "gen_ai.cost.output_tokens": "cost_output",
-    "gen_ai.cost.total_tokens": "cost",
     COST: "cost",
 }
 STATUSES = (*(status.name.lower() for status in Status), "covered", "aggregate")
@@ -118,12 +119,14 @@ def _as_said(spans: pl.DataFrame, name: str) -> pl.Series:
 
 def _ops(spans: pl.DataFrame, told: Described) -> pl.Series:
     """`op` of told spans of which only llm_cost knows the operation; null for others."""
-    known, operations = spans["op"][told.rows].to_list(), told.texts("operation").to_list()
+    known, operations = spans["op"][as_index(told.rows)], told.texts("operation")
+    groups = group_values([known, operations])
+    firsts = as_index(groups.first)
     ops = [
         f"gen_ai.{operation}" if op == "default" and operation else None
-        for op, operation in zip(known, operations, strict=True)
+        for op, operation in zip(known[firsts].to_list(), operations[firsts].to_list(), strict=True)
     ]
-    return pl.Series("op", ops, pl.String)
+    return pl.Series("op", ops, pl.String)[as_index(groups.of_row)]
 
 
 def _texts(told: Described, bill: Bill) -> list[pl.Series]:
@@ -145,6 +148,8 @@ def _numbers(told: Described, bill: Bill, height: int) -> Iterator[pl.Series]:
         yield integers(name, height, rows, told.numbers(field)[places])
     for name, field in _COSTS.items():
         yield floats(name, height, rows, told.numbers(field)[places])
+    total = floats(COST, height, rows, told.numbers("cost")[places])
+    yield from (total, total.alias("gen_ai.cost.total_tokens"))
 
 
 def _owners(bill: Bill) -> list[pl.Series]:

@@ -56,18 +56,20 @@ class Spending:
         for row, (user, day, cost) in enumerate(zip(users, days, usd, strict=True)):
             if user is None:
                 continue
-            total = self._totals.get((user, day))
+            key = (user, day)
+            total = self._totals.get(key)
             if total is None:
-                total = self._begin(user, day)
-            self._totals.move_to_end((user, day))
+                total = self._begin(key)
+            else:
+                self._totals.move_to_end(key)
             total.nano_usd = min(total.nano_usd + round(cost * NANO), LARGEST_TOTAL)
             total.calls += 1
             if total.nano_usd > self._limit and not total.is_noticed:
                 total.is_noticed = True
                 yield Excess(user, day, total.nano_usd / NANO, total.calls, row)
 
-    def _begin(self, user: str, day: int) -> Total:
-        total = self._totals[user, day] = Total()
+    def _begin(self, key: tuple[str, int]) -> Total:
+        total = self._totals[key] = Total()
         if len(self._totals) > self._max_totals:
             self._totals.popitem(last=False)
             self.forgotten += 1

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 import polars as pl
 
+from otelbridge.analysis.frames import with_series
 from otelbridge.analysis.throttle import Throttle
 from otelbridge.core import schema
 from otelbridge.core.batch import Batch
@@ -96,13 +97,13 @@ def _marked(spans: pl.DataFrame, found: list[LoopWithSource]) -> pl.DataFrame:
     marks[[source for _, source in found if source != NOWHERE]] = _SOURCE
     for loop, _ in found:
         marks[loop.rows] = _REPEAT
-    mark = _MARKS[pl.Series(marks)].alias(MARK)
-    return spans.with_columns(mark) if MARK in spans.columns else spans.hstack([mark])  # hstack plans no query
+    return with_series(spans, [_MARKS[pl.Series(marks)].alias(MARK)])
 
 
 def _turns(marked: pl.DataFrame) -> pl.DataFrame:
     """`db.n_plus_one.count`: one row a trace with a loop of queries, at the last turn of it."""
-    turns = marked.filter((pl.col(MARK) == "repeat") & (pl.col("op") == "db"))
+    told = ("end_ns", schema.TRACE_ID, schema.SPAN_ID, "release", *DB_N_PLUS_ONE_COUNT.keys)
+    turns = marked.select(MARK, "op", *told).filter((pl.col(MARK) == "repeat") & (pl.col("op") == "db"))
     of_trace = turns.group_by(schema.TRACE_ID, maintain_order=True).agg(pl.all().last(), pl.len().alias("_turns"))
     return measured(DB_N_PLUS_ONE_COUNT, of_trace, pl.col("_turns"))
 

@@ -1,0 +1,79 @@
+"""Columns of a frame, without a query engine: planning a query costs 30-200 us however little it does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+import pyarrow as pa
+
+from otelbridge.core.schema import DType
+
+
+def with_series(spans: pl.DataFrame, columns: Iterable[pl.Series]) -> pl.DataFrame:
+    """As `with_columns`: the columns replace those of their names, others are added."""
+    place = {name: i for i, name in enumerate(spans.columns)}
+    added = []
+    result = spans.clone()  # of columns, which are shared
+    for column in columns:
+        if column.name in place:
+            result.replace_column(place[column.name], column)
+        else:
+            added.append(column)
+    return result.hstack(added) if added else result
+
+
+def absent(name: str, dtype: DType, height: int) -> pl.Series:
+    """A column of nulls."""
+    return pl.Series(name, [None], dtype).new_from_index(0, height)
+
+
+def where(name: str, values: npt.NDArray[Any], is_there: npt.NDArray[np.bool_]) -> pl.Series:
+    """The values where they are there; null elsewhere."""
+    return pl.Series(name, pa.array(values, mask=~is_there))
+
+
+def is_present(column: pl.Series) -> npt.NDArray[np.bool_]:
+    """Where the column is not null."""
+    present: npt.NDArray[np.bool_] = to_arrow(column).is_valid().to_numpy(zero_copy_only=False)
+    return present
+
+
+def to_arrow(column: pl.Series) -> pa.Array:
+    """The column without a copy."""
+    return column.to_arrow(compat_level=_NEWEST)
+
+
+def overlaid(below: pl.Series, rows: npt.NDArray[np.integer], above: pl.Series) -> pl.Series:
+    """`below` with the texts of `above` in these rows, where `above` has one.
+
+    Only views of the texts move, 16 bytes each: a third of what it costs to gather or to merge the columns.
+    """
+    is_there = is_present(above)
+    if not is_there.any():
+        return below
+    under, over = to_arrow(below), to_arrow(above)
+    contents, more_contents = under.buffers()[2:], over.buffers()[2:]
+    added = _views(over)[is_there]
+    added[added[:, _LENGTH] > _INLINE_BYTES, _BUFFER] += len(contents)
+    views = _views(under).copy()
+    views[rows[is_there]] = added
+    validity = is_present(below)
+    validity[rows[is_there]] = True
+    bitmap = np.packbits(validity, bitorder="little")
+    buffers = [pa.py_buffer(bitmap), pa.py_buffer(views), *contents, *more_contents]
+    return pl.Series(below.name, pa.Array.from_buffers(pa.string_view(), len(views), buffers))
+
+
+def _views(texts: pa.Array) -> npt.NDArray[np.int32]:
+    """One row a text: its length, and either the text or its first bytes, the number of a buffer and a place in it."""
+    offset = texts.offset * _VIEW_BYTES
+    return np.frombuffer(texts.buffers()[1], np.int32, 4 * len(texts), offset).reshape(-1, 4)
+
+
+_NEWEST = pl.CompatLevel.newest()
+_VIEW_BYTES, _INLINE_BYTES = 16, 12  # by Arrow's definition of string_view; and the places of two fields:
+_LENGTH, _BUFFER = 0, 2

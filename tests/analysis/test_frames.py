@@ -1,0 +1,62 @@
+"""Columns without queries."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+from hypothesis import given
+from hypothesis import strategies as st
+
+from otelbridge.analysis.frames import absent, overlaid, where, with_series
+
+
+def test_columns_are_replaced_where_they_are_and_added_at_the_end() -> None:
+    frame = pl.DataFrame({"a": [1], "b": [2]})
+    result = with_series(frame, [pl.Series("c", [3]), pl.Series("a", ["new"])])
+    assert result.to_dict(as_series=False) == {"a": ["new"], "b": [2], "c": [3]}
+
+
+def test_the_frame_that_was_given_stays_as_it_is() -> None:
+    frame = pl.DataFrame({"a": [1]})
+    with_series(frame, [pl.Series("a", [2]), pl.Series("b", [3])])
+    assert frame.to_dict(as_series=False) == {"a": [1]}
+
+
+def test_values_are_null_where_they_are_not_there() -> None:
+    column = where("a", np.array([1.5, 2.5]), np.array([False, True]))
+    assert (column.name, column.dtype, column.to_list()) == ("a", pl.Float64, [None, 2.5])
+
+
+def test_an_absent_column_has_its_type() -> None:
+    column = absent("a", pl.String, 2)
+    assert (column.name, column.dtype, column.to_list()) == ("a", pl.String, [None, None])
+
+
+TEXTS = (
+    st.none()
+    | st.text(max_size=4)
+    | st.sampled_from(["exactly 12 b", "longer than 12 bytes", "another one that is longer"])
+)
+
+
+@given(st.lists(st.tuples(TEXTS, TEXTS, st.booleans()), max_size=20))
+def test_texts_are_laid_over_others_where_there_are_any(rows: list[tuple[str | None, str | None, bool]]) -> None:
+    below = pl.Series("a", [text for text, _, _ in rows], pl.String)
+    chosen = [row for row, (_, _, is_chosen) in enumerate(rows) if is_chosen]
+    above = pl.Series("b", [rows[row][1] for row in chosen], pl.String)
+    result = overlaid(below, np.array(chosen, np.intp), above)
+    expected = [under if over is None or not is_chosen else over for under, over, is_chosen in rows]
+    assert result.equals(pl.Series("a", expected, pl.String), check_names=True, null_equal=True)
+
+
+def test_parts_of_columns_are_laid_over_parts_of_columns() -> None:
+    texts = [f"a text of more than twelve bytes, number {i}" for i in range(6)]
+    below = pl.concat([pl.Series("a", texts[:2]), pl.Series("a", texts[2:])], rechunk=False)[1:5]
+    above = pl.Series("b", [None, "first, also of more bytes", "second, also of more bytes"])[1:]
+    result = overlaid(below, np.array([3, 1]), above)
+    assert result.to_list() == [texts[1], "second, also of more bytes", texts[3], "first, also of more bytes"]
+
+
+def test_what_is_laid_over_nothing_keeps_its_nulls() -> None:
+    result = overlaid(absent("a", pl.String, 3), np.array([1, 2]), pl.Series("b", ["text", None]))
+    assert result.to_list() == [None, "text", None]
