@@ -138,7 +138,7 @@ def _slowly_to_high(plan: Plan) -> None:
 def _accelerating(plan: Plan) -> None:
     start, doubling = plan.between(8, 20), plan.between(1.0, 2.0)
     base = float(plan.level[0])
-    excess = 0.02 * np.exp2(np.clip((plan.hours - start) / doubling, 0, 20))
+    excess = 0.02 * (np.exp2(np.clip((plan.hours - start) / doubling, 0, 20)) - 1.0)
     level = base + np.where(plan.hours >= start, excess, 0.0)
     pace = np.gradient(level) * 60
     alarming = ((1 - level) / np.maximum(pace, 1e-9) < HORIZON_HOURS) | (level > HIGH)
@@ -215,7 +215,7 @@ def _over_a_week(plan: Plan) -> None:
 
 
 def _stops_early(plan: Plan) -> None:
-    start, length = plan.between(6, 25), plan.between(10, 25)
+    start, length = plan.between(6, 25), plan.between(5, 18)
     base, rise = plan.between(0.15, 0.4), plan.between(0.05, 0.2)
     plan.level[:] = base + rise * np.clip((plan.hours - start) * 60 / length, 0, 1)
 
@@ -241,7 +241,8 @@ def _falling(plan: Plan) -> None:
 def _working_hours(plan: Plan) -> None:
     low, high = plan.between(0.15, 0.3), plan.between(0.45, 0.7)
     day = (plan.hours + plan.between(0, 24)) % 24
-    plan.level[:] = low + (high - low) * np.clip(np.minimum(day - 7, 20 - day) / 2.5, 0, 1)
+    slope_hours = max(2.0, 1.4 * HORIZON_HOURS * (high - low) / (1 - high))  # never less than the horizon is left
+    plan.level[:] = low + (high - low) * np.clip(np.minimum(day - 7, 20 - day) / slope_hours, 0, 1)
 
 
 POSITIVE: dict[str, Builder] = {

@@ -16,6 +16,7 @@ import msgspec
 import numpy as np
 
 from otelbridge.analysis.growth import WINDOWS_MINUTES, Growth, judge
+from otelbridge.analysis.theil_sen import median
 from otelbridge.analysis.time_buckets import Floats, arrivals, is_measured
 
 Event = dict[str, Any]
@@ -132,7 +133,7 @@ class SaturationDetector:
         if not state.samples:
             return None
         state.ring_minute.append(state.minute)
-        state.ring_level.append(float(np.median(state.samples)))
+        state.ring_level.append(median(np.asarray(state.samples)))
         state.samples, state.sample_step, state.sample_number = [], 1, 0
         if len(state.ring_minute) > RING:
             del state.ring_minute[0], state.ring_level[0]
@@ -152,7 +153,7 @@ class SaturationDetector:
             for at, level in zip(state.ring_minute[-points:], state.ring_level[-points:], strict=True)
             if state.minute - at < minutes
         ]
-        return float(np.median(young if len(young) > 1 else state.ring_level[-2:]))
+        return median(np.asarray(young if len(young) > 1 else state.ring_level[-2:]))
 
     def _note_high(self, level: float) -> None:
         state = self._state
@@ -239,5 +240,5 @@ class SaturationDetector:
             return False
         minutes, levels = np.asarray(state.ring_minute), np.asarray(state.ring_level)
         levels = levels[minutes > state.minute - STILL_MINUTES]
-        parts = [float(np.median(part)) for part in np.array_split(levels, 4) if len(part)]
+        parts = [median(part) for part in np.array_split(levels, 4) if len(part)]
         return max(parts) - min(parts) < STILL
