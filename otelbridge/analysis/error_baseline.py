@@ -23,8 +23,8 @@ MIN_BLOCKS = 24
 """2 h: shorter, and a slow rise is learnt before it is noticed; longer, and the morning is compared with the night."""
 ENOUGH_FAILURES = 60.0
 """Fixes the rate to +-13 %; more would only make the baseline older."""
-WILD_BLOCKS, WILD_SHARE = 2, 0.03
-"""An incident that was too short for an alert lies in two blocks; two such incidents a day are no property of a series."""
+WILD_BLOCKS = 2
+"""An incident that was too short for an alert lies in two blocks; what comes more often is a property of the series."""
 CLIP_SIGMA = 3.0
 ROUNDS = 4  # of estimating the rate, clipping, estimating again; an incident's weight falls by some 3 times a round
 MAX_PERSISTENCE = 4.0
@@ -90,9 +90,8 @@ def _recent(failures: Floats) -> int:
 def _scatter(failed: Floats, expected: Floats) -> float:
     """Variance over expectation, the wildest blocks counted like the wildest of the rest."""
     squares = np.sort((failed - expected) ** 2 / expected)
-    wild = max(WILD_BLOCKS, int(WILD_SHARE * len(squares)))
-    if len(squares) > 2 * wild:
-        np.minimum(squares, squares[-wild - 1], out=squares)
+    if len(squares) > 2 * WILD_BLOCKS:
+        np.minimum(squares, squares[-WILD_BLOCKS - 1], out=squares)
     return float(squares.mean())
 
 

@@ -48,7 +48,7 @@ SUSPECTED, MOST_SUSPECTED = 2.5, 12.0
 """Of the running sum of evidence: above the first stretches are measured, the second lets an old incident fade."""
 LONGEST_SUSPICION_BLOCKS = 24
 """After 2 h a suspicion that never became an alert is a new normal below the multiplier."""
-RECOVERED = 4.0  # evidence, e^4 = 55 to 1, for the normal rate over one between it and the spike's
+RECOVERED = 6.0  # evidence, e^6 = 400 to 1, for the normal rate over one between it and the spike's
 SETTLED_BLOCKS = 72
 """After 6 h the spike's rate is the new normal."""
 IMPROVED, IMPROVED_BLOCKS = 10.0, 6

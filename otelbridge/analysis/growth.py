@@ -16,7 +16,7 @@ from otelbridge.analysis.theil_sen import line, median, slope
 
 Floats = npt.NDArray[np.float64]
 
-WINDOWS_MINUTES = (90, 60, 45, 30, 20)
+WINDOWS_MINUTES = (90, 60, 40, 27, 20)
 FAR_SIGHT = 3.0
 """A growth seen for w minutes is extrapolated over 3 w at most."""
 MIN_POINTS, MAX_POINTS = 8, 45
@@ -24,12 +24,12 @@ MIN_POINTS, MAX_POINTS = 8, 45
 HISTORY_MINUTES = 180
 SHORT_HISTORY_MINUTES = 30
 """Less history than this, and nothing is known of waves and teeth: then only the longer windows count."""
-BLIND_WINDOW_MINUTES = 45
+BLIND_WINDOW_MINUTES = 40
 LONG_WINDOW_MINUTES = 60
 """A growth this long need only lead above the last three hours; a shorter one above the last day."""
 CLEAR = 4.0
 """Rise over a window in standard errors: with 5 windows tried each minute, chance alone would take years."""
-LATE_SHARE, EARLY_SHARE = 0.7, 0.3
+LATE_SHARE, EARLY_SHARE = 0.75, 0.3
 """Slope of the second and the first half at least, in that of the whole: what slows down is settling."""
 SLOWING = 0.8  # below, the second half's slope is extrapolated
 SETBACK = 0.35

@@ -38,8 +38,8 @@ MISSES = 3  # minutes in which a growth may not be seen, without being over
 SMOOTH_POINTS, SMOOTH_MINUTES = 5, 9  # the level is the median of the last 5 points, if they are that young
 FALL, FALL_SHARE = 0.08, 0.2
 """The alarm ends this much, or this share of it, below its peak; measured over HOLD_MINUTES."""
-STILL_MINUTES, STILL = 120, 0.04
-"""Or when the level has stayed within 0.04 for two hours, below the high level: growth has stopped."""
+STILL_MINUTES, STILL, STILL_BELOW = 120, 0.04, 0.05
+"""Or when the level has stayed within 0.04 for two hours, 0.05 below the high level: growth has stopped."""
 LATE_MINUTES, LATE_IN_A_ROW = 60, 30
 """Later than that is ignored, unless it goes on: then an earlier timestamp was wrong, and time starts again."""
 
@@ -236,7 +236,7 @@ class SaturationDetector:
 
     def _stands_still(self, lasting: float) -> bool:
         state = self._state
-        if lasting >= self._high_level or state.minute - state.alarm_since < STILL_MINUTES:
+        if lasting >= self._high_level - STILL_BELOW or state.minute - state.alarm_since < STILL_MINUTES:
             return False
         minutes, levels = np.asarray(state.ring_minute), np.asarray(state.ring_level)
         levels = levels[minutes > state.minute - STILL_MINUTES]
