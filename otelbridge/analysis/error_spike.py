@@ -34,8 +34,8 @@ READY_BLOCKS, READY_REQUESTS = 4, 50
 FLOOR_RATE = 5e-4
 """Normal is at least this: at 100 requests/s a failure every 20 s. Twice nothing is nothing."""
 MIN_FAILURES = 5.0
-SIGNIFICANT = 4.7
-"""In standard deviations: 1.3e-6 one-sided. Some 3000 overlapping stretches a day are looked at."""
+SIGNIFICANT = 5.0
+"""In standard deviations: 3e-7 one-sided. Some 3000 overlapping stretches a day are looked at."""
 BLIP_BUCKETS = 27
 """Nine tenths of the hold: without so long a part, the densest, a spike must still be one ..."""
 EVEN, LASTING = 2.5, 3.0
@@ -49,6 +49,7 @@ SUSPECTED, MOST_SUSPECTED = 2.5, 12.0
 LONGEST_SUSPICION_BLOCKS = 24
 """After 2 h a suspicion that never became an alert is a new normal below the multiplier."""
 RECOVERED = 6.0  # evidence, e^6 = 400 to 1, for the normal rate over one between it and the spike's
+LEAST_BETWEEN = 1.5
 SETTLED_BLOCKS = 72
 """After 6 h the spike's rate is the new normal."""
 IMPROVED, IMPROVED_BLOCKS = 10.0, 6
@@ -285,7 +286,7 @@ class ErrorSpikeDetector:
     def _watch_alarm(self, normal: Normal, requests: int, failures: int) -> Event | None:
         state = self._state
         self._measure_peak(state.bucket, requests, failures)
-        between = max(DOUBLED, math.sqrt(DOUBLED * state.ratio))
+        between = max(LEAST_BETWEEN, math.sqrt(1.25 * state.ratio))
         score = evidence(requests, failures, max(normal.rate, FLOOR_RATE), normal.dispersion, between)
         state.relief = max(0.0, state.relief - score)
         if state.relief <= 0.0:
