@@ -52,7 +52,9 @@ def streams(name: str, builder: Builder, rate: float, count: int, seed: int) -> 
         yield draw(builder, rate, np.random.default_rng([seed, zlib.crc32(name.encode()), int(rate * 10), number]))
 
 
-def evaluate(find: Callable[[Stream], list[float]], name: str, builder: Builder, rate: float, count: int, seed: int) -> Score:
+def evaluate(
+    find: Callable[[Stream], list[float]], name: str, builder: Builder, rate: float, count: int, seed: int
+) -> Score:
     """Score a detector on a scenario."""
     score = Score()
     for stream in streams(name, builder, rate, count, seed):
