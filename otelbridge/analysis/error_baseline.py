@@ -2,9 +2,9 @@
 
 Fed with blocks of (requests, failures). The rate is pooled from the newest blocks: as many as it takes to have seen
 enough failures to know it, at least two hours' worth, so that a rate that follows the time of day is followed, and at
-most twelve. Scatter is that around the rate of the same two hours. Blocks far above the rest count no more than a block may (a short incident must not hide the next one), and
-the scatter of the blocks beyond that of independent failures is measured, including how long a deviation lasts: failures
-come in bursts, and what is a burst must not be called significant.
+most twelve. Blocks far above the rest count no more than a block may: a short incident must not hide the next one. The
+scatter of the blocks around the rate of the same two hours, beyond that of independent failures, is measured too, and
+how long a deviation lasts: failures come in bursts, and what is a burst must not be called significant.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ ENOUGH_FAILURES = (60.0, 240.0)
 """The first fixes the rate to +-13 % and follows the time of day, the second to +-6 %. The higher of both is taken: at
 some moment of the day the first is measured lowest, and a rate twice as high would be an alert."""
 WILD_BLOCKS, WILDNESS = 2, 3.0
-"""An incident that was too short for an alert lies in two blocks; what comes more often is a property of the series. They count three times as much as the wildest of the rest, at most."""
+"""An incident that was too short for an alert lies in two blocks; what comes more often is a property of the
+series. The two count three times as much as the wildest of the rest, at most."""
 CLIP_SIGMA = 3.0
 ROUNDS = 4  # of estimating the rate, clipping, estimating again; an incident's weight falls by some 3 times a round
 MAX_PERSISTENCE = 4.0

@@ -34,10 +34,11 @@ SIGNIFICANT = 5.0
 BLIP_BUCKETS = 27
 """Nine tenths of the hold: without so long a part, the densest, a spike must still be one ..."""
 EVEN, LASTING = 2.5, 3.0
-"""... because it is more likely (e^2.5 = 12 to 1) one rate all along than a blip on a normal rate, or because the rest is
-above normal by itself, by this many standard deviations. Two stray failures beside a blip pass neither."""
+"""... because it is more likely (e^2.5 = 12 to 1) one rate all along than a blip on a normal rate, or because the rest
+is above normal by itself, by this many standard deviations. Two stray failures beside a blip pass neither."""
 NEAR_ENOUGH = 0.9
-"""The measured rate must reach this share of `multiplier`: well between 1.5 and 2 times normal, so doubling is found and a rise by half is not, though both are measured with an error."""
+"""The measured rate must reach this share of `multiplier`: well between 1.5 and 2 times normal, so that a true doubling
+is found and a rise by half is not, though both are measured with an error."""
 SUSPECTED, MOST_SUSPECTED = 2.5, 12.0
 """Of the running sum of evidence: above the first stretches are measured, the second lets an old incident fade."""
 RECOVERED = 6.0
