@@ -1,6 +1,6 @@
-"""python -m bench.detection.error_spike [streams] [seed]: error spikes found, missed and imagined, beside a naive rival.
+"""python -m bench.detection.error_spike [streams] [seed]: error spikes found, missed and imagined.
 
-The rival is what the idea says: a rate over five minutes above twice the mean so far, an alert each request.
+The naive rival is what the idea says: a rate over five minutes above twice the mean so far, an alert each request.
 """
 
 from __future__ import annotations

@@ -30,13 +30,16 @@ class Plan:
     approaches: list[tuple[float, float]] = field(default_factory=list)
 
     def between(self, low: float, high: float) -> float:
+        """Any number in between."""
         return float(self.random.uniform(low, high))
 
     def at(self, hours: float) -> int:
+        """The minute."""
         return min(len(self.level), int(hours * 60))
 
     @property
     def hours(self) -> Floats:
+        """Of each minute."""
         return np.arange(len(self.level)) / 60.0
 
     def climb(self, start: float, hours_to_full: float, top: float = 1.0, rest: float = 1.0) -> float:

@@ -1,8 +1,8 @@
 """Requests and failures of one series, as its detector wants to see them: in buckets, blocks and a normal rate.
 
 Buckets of a thirtieth of the hold are what is judged when they close; blocks as long as the hold are what becomes
-normal, late and never while something is suspected. Counts depend on the order of arrival at most by a bucket, and never on how
-arrivals are cut into batches.
+normal, late and never while something is suspected. Counts depend on the order of arrival at most
+by a bucket, and never on how arrivals are cut into batches.
 """
 
 from __future__ import annotations

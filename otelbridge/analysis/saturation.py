@@ -1,8 +1,8 @@
 """A resource on its way to full: one finding an approach, before it is there.
 
 Two ways lead to an alert: growth that fills the resource within two hours (`growth`), and a level above 0.85 that
-lasts. Both lead to one and the same alarm, so an approach that was predicted is not reported again when it arrives; it ends
-when the level has clearly fallen, or has stood still for long.
+lasts. Both lead to one and the same alarm, so an approach that was predicted is not reported again when it
+arrives; it ends when the level has clearly fallen, or has stood still for long.
 
 Samples become one-minute medians, so spikes within a minute and the spacing of samples do not matter. Time comes from
 the timestamps alone; a late sample belongs to the minute of its arrival.
