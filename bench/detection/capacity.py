@@ -77,8 +77,8 @@ def cost() -> list[str]:
     return [f"{each * 1e9:.0f}", f"{batch * 1e9:.0f}", str(size)]
 
 
-def main(streams: int, seed: int) -> None:
-    """Print a table by scenario, and one of sums."""
+def report(streams: int, seed: int) -> Iterator[str]:
+    """A table by scenario, and one of sums."""
     rows, sums = [], []
     for sign, scenarios in (("+", POSITIVE), ("-", NEGATIVE)):
         scores, rivals = [], []
@@ -87,12 +87,18 @@ def main(streams: int, seed: int) -> None:
             rivals.append(evaluate(naive, name, builder, max(1, streams // 10), seed))
             rows.append([sign, name, *scores[-1].row()])
         sums += [["ours", sign, *total(scores).row()], ["naive", sign, *total(rivals).row()]]
-    print(table(["", "scenario", *HEADER], rows))
-    print()
-    print(table(["detector", "", *HEADER], sums))
-    print()
-    print(table(["ns/update", "ns/element of update_many", "bytes/series"], [cost()]))
-    print(f"\n{streams} streams a scenario, seed {seed}.")
+    yield table(["", "scenario", *HEADER], rows)
+    yield ""
+    yield table(["detector", "", *HEADER], sums)
+    yield ""
+    yield table(["ns/update", "ns/element of update_many", "bytes/series"], [cost()])
+    yield f"\n{streams} streams a scenario, seed {seed}."
+
+
+def main(streams: int, seed: int) -> None:
+    """Print the report."""
+    for line in report(streams, seed):
+        print(line, flush=True)
 
 
 if __name__ == "__main__":
