@@ -1,6 +1,6 @@
-"""python -m bench.detection.error_spike [streams] [seed]: error spikes found, missed and imagined, beside a naive rival.
+"""python -m bench.detection.error_spike [streams] [seed]: error spikes found, missed and imagined.
 
-The rival is what the idea says: a rate over five minutes above twice the mean so far, an alert each request.
+The naive rival is what the idea says: a rate over five minutes above twice the mean so far, an alert each request.
 """
 
 from __future__ import annotations
@@ -52,7 +52,9 @@ def streams(name: str, builder: Builder, rate: float, count: int, seed: int) -> 
         yield draw(builder, rate, np.random.default_rng([seed, zlib.crc32(name.encode()), int(rate * 10), number]))
 
 
-def evaluate(find: Callable[[Stream], list[float]], name: str, builder: Builder, rate: float, count: int, seed: int) -> Score:
+def evaluate(
+    find: Callable[[Stream], list[float]], name: str, builder: Builder, rate: float, count: int, seed: int
+) -> Score:
     """Score a detector on a scenario."""
     score = Score()
     for stream in streams(name, builder, rate, count, seed):
@@ -78,8 +80,8 @@ def cost() -> list[str]:
     return [f"{each * 1e9:.0f}", f"{batch * 1e9:.0f}", str(len(many.snapshot()))]
 
 
-def main(streams: int, seed: int) -> None:
-    """Print a table by scenario and rate, and one of sums."""
+def report(streams: int, seed: int) -> Iterator[str]:
+    """A table by scenario and rate, and one of sums."""
     rows, sums = [], []
     for rate in RATES:
         by_sign: dict[str, dict[str, list[Score]]] = {}
@@ -93,12 +95,18 @@ def main(streams: int, seed: int) -> None:
         for who, scores in by_sign.items():
             for sign, part in scores.items():
                 sums.append([who, f"{rate:g}", sign, *total(part).row()])
-    print(table(["", "scenario", "requests/s", *HEADER], rows))
-    print()
-    print(table(["detector", "requests/s", "", *HEADER], sums))
-    print()
-    print(table(["ns/update", "ns/element of update_many", "bytes/series"], [cost()]))
-    print(f"\n{streams} streams a scenario, seed {seed}; streams last {HOURS} hours by requests a second.")
+    yield table(["", "scenario", "requests/s", *HEADER], rows)
+    yield ""
+    yield table(["detector", "requests/s", "", *HEADER], sums)
+    yield ""
+    yield table(["ns/update", "ns/element of update_many", "bytes/series"], [cost()])
+    yield f"\n{streams} streams a scenario, seed {seed}; streams last {HOURS} hours by requests a second."
+
+
+def main(streams: int, seed: int) -> None:
+    """Print the report."""
+    for line in report(streams, seed):
+        print(line, flush=True)
 
 
 if __name__ == "__main__":

@@ -32,22 +32,28 @@ class Plan:
 
     @property
     def seconds(self) -> int:
+        """Length."""
         return len(self.traffic)
 
     @property
     def base(self) -> float:
+        """The rate of failures at first."""
         return float(self.error_rate[0])
 
     def moment(self, earliest: float = 0.4, latest: float = 0.75) -> int:
+        """A second between these shares of the stream."""
         return int(self.random.uniform(earliest, latest) * self.seconds)
 
     def minutes(self, shortest: float, longest: float) -> int:
+        """So many minutes, in seconds."""
         return int(self.random.uniform(shortest, longest) * MINUTE)
 
     def raise_to(self, start: int, length: int, error_rate: float) -> None:
+        """A rate of failures for a while."""
         self.error_rate[start : start + length] = error_rate
 
     def spike(self, start: int, length: int, ratio: float) -> None:
+        """A multiple of the first rate for a while: a change that is to be found."""
         self.raise_to(start, length, min(0.95, self.base * ratio))
         self.changes.append((start, min(start + length, self.seconds)))
 

@@ -2,9 +2,9 @@
 
 Fed with blocks of (requests, failures). The rate is pooled from the newest blocks: as many as it takes to have seen
 enough failures to know it, at least two hours' worth, so that a rate that follows the time of day is followed, and at
-most twelve. Scatter is that around the rate of the same two hours. Blocks far above the rest count no more than a block may (a short incident must not hide the next one), and
-the scatter of the blocks beyond that of independent failures is measured, including how long a deviation lasts: failures
-come in bursts, and what is a burst must not be called significant.
+most twelve. Blocks far above the rest count no more than a block may: a short incident must not hide the next one. The
+scatter of the blocks around the rate of the same two hours, beyond that of independent failures, is measured too, and
+how long a deviation lasts: failures come in bursts, and what is a burst must not be called significant.
 """
 
 from __future__ import annotations
@@ -21,10 +21,12 @@ MAX_BLOCKS = 144
 """12 h of 5-minute blocks: at 0.1 requests/s and 2 % that is 86 failures, which fixes the rate to +-11 %."""
 MIN_BLOCKS = 24
 """2 h: shorter, and a slow rise is learnt before it is noticed; longer, and the morning is compared with the night."""
-ENOUGH_FAILURES = 60.0
-"""Fixes the rate to +-13 %; more would only make the baseline older."""
-WILD_BLOCKS, WILD_SHARE = 2, 0.03
-"""An incident that was too short for an alert lies in two blocks; two such incidents a day are no property of a series."""
+ENOUGH_FAILURES = (60.0, 240.0)
+"""The first fixes the rate to +-13 % and follows the time of day, the second to +-6 %. The higher of both is taken: at
+some moment of the day the first is measured lowest, and a rate twice as high would be an alert."""
+WILD_BLOCKS, WILDNESS = 2, 3.0
+"""An incident that was too short for an alert lies in two blocks; what comes more often is a property of the
+series. The two count three times as much as the wildest of the rest, at most."""
 CLIP_SIGMA = 3.0
 ROUNDS = 4  # of estimating the rate, clipping, estimating again; an incident's weight falls by some 3 times a round
 MAX_PERSISTENCE = 4.0
@@ -67,8 +69,9 @@ def estimate(requests: list[int], failures: list[int]) -> Normal:
         expected = total * rates[stretch]
         dispersion = max(1.0 - float(rates[-1]), _scatter(failed, expected))
         kept = np.minimum(failed, expected + CLIP_SIGMA * np.sqrt(dispersion * expected) + 1.0)
-    recent = _recent(kept)
-    requests_seen, failures_seen = float(total[recent:].sum()), float(kept[recent:].sum())
+    requests_seen, failures_seen = max(
+        (_pool(total, kept, enough) for enough in ENOUGH_FAILURES), key=lambda pool: (pool[1] + 0.5) / (pool[0] + 1.0)
+    )
     return Normal(
         requests=requests_seen,
         failures=failures_seen,
@@ -78,21 +81,20 @@ def estimate(requests: list[int], failures: list[int]) -> Normal:
     )
 
 
-def _recent(failures: Floats) -> int:
-    """The first of the newest blocks that hold enough failures."""
+def _pool(requests: Floats, failures: Floats, enough: float) -> tuple[float, float]:
+    """Requests and failures of the newest blocks that hold enough failures."""
     start = max(0, len(failures) - MIN_BLOCKS)
     if start:
-        seen = np.cumsum(failures[::-1])
-        start = max(0, min(start, len(failures) - int(np.searchsorted(seen, ENOUGH_FAILURES)) - 1))
-    return start
+        needed = int(np.searchsorted(np.cumsum(failures[::-1]), enough)) + 1
+        start = max(0, min(start, len(failures) - needed))
+    return float(requests[start:].sum()), float(failures[start:].sum())
 
 
 def _scatter(failed: Floats, expected: Floats) -> float:
     """Variance over expectation, the wildest blocks counted like the wildest of the rest."""
     squares = np.sort((failed - expected) ** 2 / expected)
-    wild = max(WILD_BLOCKS, int(WILD_SHARE * len(squares)))
-    if len(squares) > 2 * wild:
-        np.minimum(squares, squares[-wild - 1], out=squares)
+    if len(squares) > 2 * WILD_BLOCKS:
+        np.minimum(squares, WILDNESS * squares[-WILD_BLOCKS - 1], out=squares)
     return float(squares.mean())
 
 

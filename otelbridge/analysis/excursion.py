@@ -117,7 +117,8 @@ class Rest:
     Attributes:
         requests: in the rest.
         failures: in it.
-        evenness: log-likelihood of one rate all along over that of an own rate in the dense part and normal in the rest.
+        evenness: log-likelihood of one rate all along over that of an own rate in the dense part and the normal rate
+            in the rest.
     """
 
     requests: float

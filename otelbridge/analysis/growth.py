@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from otelbridge.analysis.theil_sen import line, slope
+from otelbridge.analysis.theil_sen import line, median, slope
 
 Floats = npt.NDArray[np.float64]
 
-WINDOWS_MINUTES = (90, 60, 45, 30, 20, 15)
+WINDOWS_MINUTES = (90, 60, 40, 27, 20)
 FAR_SIGHT = 3.0
 """A growth seen for w minutes is extrapolated over 3 w at most."""
 MIN_POINTS, MAX_POINTS = 8, 45
@@ -24,14 +24,17 @@ MIN_POINTS, MAX_POINTS = 8, 45
 HISTORY_MINUTES = 180
 SHORT_HISTORY_MINUTES = 30
 """Less history than this, and nothing is known of waves and teeth: then only the longer windows count."""
-BLIND_WINDOW_MINUTES = 45
+BLIND_WINDOW_MINUTES = 40
 LONG_WINDOW_MINUTES = 60
 """A growth this long need only lead above the last three hours; a shorter one above the last day."""
 CLEAR = 4.0
-"""Rise over a window in standard errors: with 6 windows tried each minute, chance alone would take years."""
-LATE_SHARE, EARLY_SHARE = 0.6, 0.3
+"""Rise over a window in standard errors: with 5 windows tried each minute, chance alone would take years."""
+LATE_SHARE, EARLY_SHARE = 0.75, 0.3
 """Slope of the second and the first half at least, in that of the whole: what slows down is settling."""
 SLOWING = 0.8  # below, the second half's slope is extrapolated
+SETBACK = 0.35
+"""A growth may be set back by this share of its rise: more, and it is a sawtooth. Teeth on a leak are smaller."""
+ON_THE_LINE = 3.0  # standard deviations that the last points may lie below the line: else it has just been left
 HISTORY_NOISE = 2.5  # the rise in standard deviations of the history around its line
 LEAST_SIGMA = 0.002  # a meter that shows percents
 
@@ -74,9 +77,11 @@ def judge(minute: Floats, level: Floats, day_high: float, most_minutes_left: flo
 
 def _grows(minute: Floats, level: Floats, window: int, most: float) -> Growth | None:
     third = max(1, len(level) // 3)
-    rough = float(np.median(level[-third:]) - np.median(level[:third])) / (minute[-1] - minute[0]) * 1.5
-    if rough <= 0.0 or (1.0 - float(np.median(level[-third:]))) > 1.5 * most * rough:
+    now = median(level[-third:])
+    rough = (now - median(level[:third])) / (minute[-1] - minute[0]) * 1.5
+    if rough <= 0.0 or 1.0 - now > 1.5 * most * rough:
         return None
+    smooth = _smooth(level)
     step = -(-len(level) // MAX_POINTS)
     minute, level = minute[(len(level) - 1) % step :: step], level[(len(level) - 1) % step :: step]
     per_minute, end, sigma = line(minute, level)
@@ -84,12 +89,15 @@ def _grows(minute: Floats, level: Floats, window: int, most: float) -> Growth | 
     early, late = slope(minute[:half], level[:half]), slope(minute[half:], level[half:])
     if per_minute <= 0.0 or late < LATE_SHARE * per_minute or early < EARLY_SHARE * per_minute:
         return None
-    rise = per_minute * (minute[-1] - minute[0])
-    if rise < CLEAR * max(sigma, LEAST_SIGMA) * (12.0 / len(minute)) ** 0.5:
+    span = float(minute[-1] - minute[0])
+    error = max(sigma, LEAST_SIGMA) * (12.0 / len(minute)) ** 0.5
+    rise = per_minute * span
+    setback = float((np.maximum.accumulate(smooth) - smooth).max())
+    if rise < CLEAR * error or setback > SETBACK * rise or smooth[-1] < end - ON_THE_LINE * max(sigma, LEAST_SIGMA):
         return None
-    pace = late if late < SLOWING * per_minute else per_minute
+    pace = (late if late < SLOWING * per_minute else per_minute) - error / span
     left = max(0.0, 1.0 - end) / pace
-    if left > min(most, FAR_SIGHT * window):
+    if not 0.0 <= left <= min(most, FAR_SIGHT * window):
         return None
     return Growth(end, per_minute, left, window)
 
@@ -104,6 +112,10 @@ def _leads_up(growth: Growth, minute: Floats, level: Floats, begin: int, day_hig
         return False
     step = -(-len(level) // MAX_POINTS)
     _, _, sigma = line(minute[::step], level[::step])
-    smooth = np.median(np.stack([level[:-2], level[1:-1], level[2:]]), axis=0)
     rise = growth.per_minute * growth.window_minutes
-    return growth.level > float(smooth.max()) + sigma and rise >= HISTORY_NOISE * sigma
+    return growth.level > float(_smooth(level).max()) + sigma and rise >= HISTORY_NOISE * sigma
+
+
+def _smooth(level: Floats) -> Floats:
+    """The median of each three points in a row, of at least three."""
+    return np.asarray(np.sort(np.stack([level[:-2], level[1:-1], level[2:]]), axis=0)[1])

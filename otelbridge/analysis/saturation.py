@@ -1,8 +1,8 @@
 """A resource on its way to full: one finding an approach, before it is there.
 
-Two ways lead to an alert: growth that fills the resource within two hours (`growth`), and a level above 0.85 that lasts.
-Both lead to one and the same alarm, so an approach that was predicted is not reported again when it arrives; it ends
-when the level has clearly fallen, or has stood still for long.
+Two ways lead to an alert: growth that fills the resource within two hours (`growth`), and a level above 0.85 that
+lasts. Both lead to one and the same alarm, so an approach that was predicted is not reported again when it
+arrives; it ends when the level has clearly fallen, or has stood still for long.
 
 Samples become one-minute medians, so spikes within a minute and the spacing of samples do not matter. Time comes from
 the timestamps alone; a late sample belongs to the minute of its arrival.
@@ -16,6 +16,7 @@ import msgspec
 import numpy as np
 
 from otelbridge.analysis.growth import WINDOWS_MINUTES, Growth, judge
+from otelbridge.analysis.theil_sen import median
 from otelbridge.analysis.time_buckets import Floats, arrivals, is_measured
 
 Event = dict[str, Any]
@@ -37,8 +38,8 @@ MISSES = 3  # minutes in which a growth may not be seen, without being over
 SMOOTH_POINTS, SMOOTH_MINUTES = 5, 9  # the level is the median of the last 5 points, if they are that young
 FALL, FALL_SHARE = 0.08, 0.2
 """The alarm ends this much, or this share of it, below its peak; measured over HOLD_MINUTES."""
-STILL_MINUTES, STILL = 120, 0.04
-"""Or when the level has stayed within 0.04 for two hours, below the high level: growth has stopped."""
+STILL_MINUTES, STILL, STILL_BELOW = 120, 0.04, 0.05
+"""Or when the level has stayed within 0.04 for two hours, 0.05 below the high level: growth has stopped."""
 LATE_MINUTES, LATE_IN_A_ROW = 60, 30
 """Later than that is ignored, unless it goes on: then an earlier timestamp was wrong, and time starts again."""
 
@@ -132,7 +133,7 @@ class SaturationDetector:
         if not state.samples:
             return None
         state.ring_minute.append(state.minute)
-        state.ring_level.append(float(np.median(state.samples)))
+        state.ring_level.append(median(np.asarray(state.samples)))
         state.samples, state.sample_step, state.sample_number = [], 1, 0
         if len(state.ring_minute) > RING:
             del state.ring_minute[0], state.ring_level[0]
@@ -152,7 +153,7 @@ class SaturationDetector:
             for at, level in zip(state.ring_minute[-points:], state.ring_level[-points:], strict=True)
             if state.minute - at < minutes
         ]
-        return float(np.median(young if len(young) > 1 else state.ring_level[-2:]))
+        return median(np.asarray(young if len(young) > 1 else state.ring_level[-2:]))
 
     def _note_high(self, level: float) -> None:
         state = self._state
@@ -235,9 +236,9 @@ class SaturationDetector:
 
     def _stands_still(self, lasting: float) -> bool:
         state = self._state
-        if lasting >= self._high_level or state.minute - state.alarm_since < STILL_MINUTES:
+        if lasting >= self._high_level - STILL_BELOW or state.minute - state.alarm_since < STILL_MINUTES:
             return False
         minutes, levels = np.asarray(state.ring_minute), np.asarray(state.ring_level)
         levels = levels[minutes > state.minute - STILL_MINUTES]
-        parts = [float(np.median(part)) for part in np.array_split(levels, 4) if len(part)]
+        parts = [median(part) for part in np.array_split(levels, 4) if len(part)]
         return max(parts) - min(parts) < STILL
