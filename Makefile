@@ -4,10 +4,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: help setup run demo test lint check bench docs lock
+.PHONY: help setup run demo test lint check bench bench-detection docs lock
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-15s %s\n", $$1, $$2}'
 
 $(STAMP): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "otelbridge needs Python 3.11 or newer; choose one with: make PYTHON=python3.12"; exit 1; }
@@ -40,6 +40,10 @@ check: lint ## lint, and the tests with branch coverage
 bench: setup ## CPU and memory per span, next to Rotel's (installs rotel)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "rotel>=0.0.1a15"
 	@$(BIN)/python -m bench
+
+bench-detection: setup ## what the detectors find, miss and make up, beside their rivals (installs river)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "river>=0.26"
+	@$(BIN)/python -m bench.detection
 
 docs: setup ## write what is generated: config.example.yaml and docs/components
 	@$(BIN)/python -m otelbridge.cli.documentation

@@ -1,14 +1,16 @@
 """Cascades whose root is known, and failures that are none: `python -m bench.detection.cascade [streams] [seed]`.
 
-Services of some topology answer at rates of 1 to 100 operations a second, with background errors. At a random moment one
-of them, or a database, begins to fail; those that depend on it follow within seconds, each with a share of its own.
+Services of some topology answer at rates of 1 to 100 operations a second, with background errors. At a random moment
+one of them, or a database, begins to fail; those that depend on it follow within seconds, each with a share of its own.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -56,9 +58,9 @@ def _spread(random: np.random.Generator, calls: list[tuple[str, str]], root: str
 
 
 def chain(random: np.random.Generator) -> Story:
-    """a -> b -> c -> d; d fails."""
+    """Each calls the next; the last one fails."""
     names = [f"s{number}" for number in range(random.integers(3, 6))]
-    return _spread(random, list(zip(names, names[1:], strict=False)), names[-1])
+    return _spread(random, list(pairwise(names)), names[-1])
 
 
 def fan_in(random: np.random.Generator) -> Story:
@@ -153,13 +155,13 @@ POSITIVE: tuple[Scenario, ...] = (
 NEGATIVE: tuple[Scenario, ...] = (independent, pair, one_after_another, background)
 
 
-def events(story: Story, random: np.random.Generator) -> list[dict[str, object]]:
+def events(story: Story, random: np.random.Generator) -> list[dict[str, Any]]:
     """What the detector says about a stream."""
     detector = CascadeDetector()
     names = sorted({name for call in story.calls for name in call} | story.failing.keys())
     rate = {name: 10 ** random.uniform(0, 2) for name in names}
     normal = {name: 10 ** random.uniform(-3.5, -1.5) for name in names}
-    found: list[dict[str, object]] = []
+    found: list[dict[str, Any]] = []
     for second in range(SECONDS):
         share = dict(normal)
         for name, (start, failing) in story.failing.items():
@@ -180,10 +182,10 @@ def events(story: Story, random: np.random.Generator) -> list[dict[str, object]]
     return found
 
 
-def main(streams: int = 40, seed: int = 1) -> None:
-    """Print what was found."""
-    print("| cascade | found | root named | alerts a cascade | seconds until told |")
-    print("|---|---|---|---|---|")
+def report(streams: int = 40, seed: int = 1) -> Iterator[str]:
+    """What was found, as a table."""
+    yield "| cascade | found | root named | alerts a cascade | seconds until told |"
+    yield "|---|---|---|---|---|"
     for place, scenario in enumerate((*POSITIVE, *NEGATIVE)):
         named, found, alerts, delays = 0, 0, 0, []
         for stream in range(streams):
@@ -194,16 +196,14 @@ def main(streams: int = 40, seed: int = 1) -> None:
             if raised:
                 found += 1
                 named += raised[0]["root"] == story.root
-                starts = [start for start, _ in story.failing.values()]
-                delays.append(float(raised[0]["time"]) - min(starts, default=0))  # type: ignore[arg-type]
+                delays.append(raised[0]["time"] - min((start for start, _ in story.failing.values()), default=0))
         if scenario in POSITIVE:
-            delay = f"{np.median(delays):.0f}" if delays else ""
-            print(
-                f"| {scenario.__name__} | {found / streams:.2f} | {named / streams:.2f} | {alerts / max(1, found):.2f} | {delay} |"
-            )
+            told = f"{alerts / max(1, found):.2f} | {np.median(delays):.0f}" if found else " | "
+            yield f"| {scenario.__name__} | {found / streams:.2f} | {named / streams:.2f} | {told} |"
         else:
-            print(f"| {scenario.__name__} (none) | {found / streams:.2f} | | {alerts} | |")
+            yield f"| {scenario.__name__} (none) | {found / streams:.2f} | | {alerts} in all | |"
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    for line in report(*map(int, sys.argv[1:])):
+        print(line, flush=True)

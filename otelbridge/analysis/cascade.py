@@ -20,6 +20,7 @@ WINDOW_SECONDS = 30.0
 MIN_SERVICES = 3
 MAX_SERVICES = 2_000  # of some 600 bytes each
 MAX_EDGES = 10_000  # of some 100 bytes each
+LATEST = 2.0**40  # seconds: no clock says more
 EDGE_SECONDS = 86_400.0  # a call that was not seen for a day is no connection any more
 
 Node = tuple[str, str]
@@ -104,6 +105,8 @@ class CascadeDetector:
         """
         touched = set()
         for outcome in outcomes:
+            if not 0 <= outcome.time <= LATEST:
+                continue
             node = (outcome.environment, outcome.service)
             service = self._service(node)
             service.speaks = True
@@ -126,7 +129,7 @@ class CascadeDetector:
         self._cascades, self._latest = saved.cascades, saved.latest
 
     def _see(self, call: Call) -> None:
-        if call.caller == call.callee:
+        if call.caller == call.callee or not 0 <= call.time <= LATEST:
             return
         edge = (call.environment, call.caller, call.callee)
         self._edges[edge] = max(call.time, self._edges.get(edge, 0.0))

@@ -54,7 +54,7 @@ def _request(rng: random.Random, minute: int, start_ms: float):  # type: ignore[
 
 
 def cascade(minutes: int, failing: range, seed: int = 1) -> Iterator[bytes]:
-    """A front, a shop and a stock service over one database, which fails for some minutes. One request each two seconds."""
+    """A front and a stock service over one database, which fails for some minutes; a request every two seconds."""
     rng = random.Random(seed)
     for number in range(minutes * 30):
         start_ms = number * 2000.0
