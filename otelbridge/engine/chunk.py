@@ -1,6 +1,7 @@
-"""Rows of spans as they came, in an order that puts the rows of one trace next to each other.
+"""Rows of spans as they came, and which trace each of them belongs to.
 
-The columns themselves are not sorted: each row is copied once, when its trace leaves, not twice.
+The rows are neither sorted nor copied when they arrive: each is copied once, when its trace leaves. Arrays say what
+rows and traces have in common, so that nothing here loops over either.
 """
 
 from __future__ import annotations
@@ -14,80 +15,89 @@ import polars as pl
 from otelbridge.core import schema
 from otelbridge.core.batch import Origin
 
-Run = tuple[int, int]
-"""Rows of one trace in a chunk: start and length in its order."""
+Integers = npt.NDArray[np.int64]
+Booleans = npt.NDArray[np.bool_]
 
+GONE = -1  # in place of a row's trace when that has left
 SPARSE = 0.25  # a chunk of which less than this is still held is rewritten, so that one long trace cannot pin it
 SMALLEST_WORTH_REWRITING = 256  # rows
 
 
-class Chunk:
-    """The spans of one batch, by trace.
+class Arrival:
+    """What a trace buffer must know of the traces in a batch: one item a trace, by trace id.
 
     Attributes:
-        ids: trace ids, one a run.
-        starts, lengths: the runs.
-        sizes: bytes of the raw spans of each run.
-        has_root: whether a span without parent is in the run.
-        records: the oldest record of the run.
+        ids: trace ids.
+        spans: how many rows.
+        bytes: of their raw spans.
+        has_root: whether a span without parent is among them.
+        records: the oldest record of them.
+        of_rows: the trace of each row, as an index.
+    """
+
+    __slots__ = ("bytes", "has_root", "ids", "of_rows", "records", "spans")
+
+    def __init__(self, rows: pl.DataFrame) -> None:
+        trace_ids = rows[schema.TRACE_ID]
+        order = trace_ids.arg_sort()
+        runs = trace_ids.gather(order).rle().struct.unnest()
+        self.spans: Integers = runs["len"].to_numpy().astype(np.int64)
+        starts = np.cumsum(self.spans) - self.spans
+        by_trace = order.to_numpy()
+        self.ids: list[int] = runs["value"].to_list()
+        self.of_rows: Integers = np.empty(len(by_trace), np.int64)
+        self.of_rows[by_trace] = np.repeat(np.arange(len(starts)), self.spans)
+        sizes = rows[schema.RAW].bin.size().to_numpy()[by_trace].astype(np.int64)
+        self.bytes: Integers = np.add.reduceat(sizes, starts)
+        roots = rows[schema.PARENT_SPAN_ID].is_null().to_numpy()[by_trace]
+        self.has_root: Booleans = np.logical_or.reduceat(roots, starts)
+        self.records = np.minimum.reduceat(rows[schema.RECORD].to_numpy()[by_trace], starts)
+
+
+class Chunk:
+    """The spans of one batch, until the last of them has left.
+
+    Attributes:
+        number: chunks are numbered in the order in which they came.
+        origins: as in `Batch`.
         held: rows whose trace has not left.
     """
 
-    __slots__ = ("_frame", "_order", "has_root", "held", "ids", "lengths", "origins", "records", "sizes", "starts")
+    __slots__ = ("_rows", "_slots", "held", "number", "origins")
 
-    def __init__(self, frame: pl.DataFrame, origins: Mapping[int, Origin]) -> None:
-        order = frame[schema.TRACE_ID].arg_sort().to_numpy()
-        runs = frame[schema.TRACE_ID].gather(pl.Series(order)).rle().struct.unnest()
-        lengths = runs["len"].to_numpy()
-        starts = (np.cumsum(lengths) - lengths).astype(np.intp)
-        sizes = frame[schema.RAW].bin.size().to_numpy()[order].astype(np.int64)
-        roots = frame[schema.PARENT_SPAN_ID].is_null().to_numpy()[order]
-        records = frame[schema.RECORD].to_numpy()[order]
-        self._frame = frame
-        self._order = order
+    def __init__(self, number: int, rows: pl.DataFrame, origins: Mapping[int, Origin], slots: Integers) -> None:
+        self.number = number
         self.origins = dict(origins)
-        self.ids: list[int] = runs["value"].to_list()
-        self.starts: list[int] = starts.tolist()
-        self.lengths: list[int] = lengths.tolist()
-        self.sizes: list[int] = np.add.reduceat(sizes, starts).tolist()
-        self.has_root: list[bool] = np.logical_or.reduceat(roots, starts).tolist()
-        self.records: list[int] = np.minimum.reduceat(records, starts).tolist()
-        self.held = 0
+        self.held = rows.height
+        self._rows = rows
+        self._slots = slots.astype(np.int32)
 
     @property
     def height(self) -> int:
         """Rows that take memory, held or not."""
-        return len(self._order)
+        return len(self._slots)
 
-    @property
-    def is_sparse(self) -> bool:
-        """Whether most of the memory is for rows that have left."""
-        return self.height >= SMALLEST_WORTH_REWRITING and 0 < self.held < SPARSE * self.height
-
-    def rows(self, runs: list[Run]) -> pl.DataFrame:
-        """The rows of these runs, one run after another."""
-        return self._frame[pl.Series(self._order[_positions(runs)])]
-
-    def rewrite(self, ids: list[int], runs: list[Run]) -> list[Run]:
-        """Keep only these runs, in buffers of their own, and give the other rows' memory back; returns where they are.
-
-        A gathered String or Binary column otherwise shares the buffers that it was gathered from.
+    def take(self, leaving: Booleans) -> pl.DataFrame:
+        """The rows of traces that leave, in the order in which they came; `leaving` has one item a slot and a last
+        one, for rows that are GONE, that is False.
         """
-        kept = self.rows(runs)
-        views = [column for column in kept.get_columns() if column.dtype in (pl.String, pl.Binary)]
+        chosen = leaving[self._slots]
+        count = int(np.count_nonzero(chosen))
+        rows = self._rows if count == self.height else self._rows.filter(pl.Series(chosen))
+        self.held -= count
+        self._slots[chosen] = GONE
+        if self.height >= SMALLEST_WORTH_REWRITING and 0 < self.held < SPARSE * self.height:
+            self._rewrite()
+        return rows
+
+    def _rewrite(self) -> None:
+        """Keep only rows that are held, in buffers of their own, and give the memory of the others back.
+
+        A filtered String or Binary column otherwise shares the buffers that it was filtered from.
+        """
+        held = self._slots != GONE
+        rows = self._rows.filter(pl.Series(held))
+        views = [column for column in rows.get_columns() if column.dtype in (pl.String, pl.Binary)]
         oldest = pl.CompatLevel.oldest()
-        self._frame = kept.with_columns(pl.Series(view.name, view.to_arrow(compat_level=oldest)) for view in views)
-        self._order = np.arange(kept.height, dtype=np.uint32)
-        self.ids = ids
-        lengths = [length for _, length in runs]
-        starts = np.cumsum([0, *lengths[:-1]]).tolist()
-        self.starts, self.lengths, self.sizes, self.records = [], [], [], []  # were for the arrival
-        self.has_root = []
-        return list(zip(starts, lengths, strict=True))
-
-
-def _positions(runs: list[Run]) -> npt.NDArray[np.int64]:
-    """start, start + 1 ... of every run, one after another."""
-    starts, lengths = np.array(runs, dtype=np.int64).T
-    ends = np.cumsum(lengths)
-    return np.repeat(starts - (ends - lengths), lengths) + np.arange(ends[-1])
+        self._rows = rows.with_columns(pl.Series(view.name, view.to_arrow(compat_level=oldest)) for view in views)
+        self._slots = self._slots[held]

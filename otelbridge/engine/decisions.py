@@ -7,7 +7,7 @@ that was decided in what it reads.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import msgspec
@@ -36,7 +36,7 @@ class Decisions:
     def __init__(self, capacity: int) -> None:
         self._generation_size = max(1, capacity // 2)
         self._generations = [_Generation(1, {})]
-        self._unsaved: list[tuple[int, Decision]] = []
+        self._unsaved: list[Mapping[int, Decision]] = []
 
     def __len__(self) -> int:
         return sum(len(generation.decisions) for generation in self._generations)
@@ -49,10 +49,18 @@ class Decisions:
                 return decision
         return None
 
-    def remember(self, decided: Iterable[tuple[int, Decision]]) -> None:
+    def find_all(self, trace_ids: Iterable[int]) -> dict[int, Decision]:
+        """The decisions about those of the traces that are remembered."""
+        wanted = set(trace_ids)
+        found: dict[int, Decision] = {}
+        for generation in self._generations:
+            decisions = generation.decisions
+            found.update((trace_id, decisions[trace_id]) for trace_id in decisions.keys() & wanted)
+        return found
+
+    def remember(self, decided: Mapping[int, Decision]) -> None:
         """Add decisions; they are part of the next `save`."""
-        decided = list(decided)
-        self._unsaved.extend(decided)
+        self._unsaved.append(decided)
         self._generations[-1].decisions.update(decided)
 
     def save(self, position: int, low_record: int) -> tuple[int, bytes, int]:
@@ -91,12 +99,13 @@ class Decisions:
 _Saved = list[tuple[tuple[bool, str | None, float | None], bytes]]  # decision, 16-byte ids of all traces it fell on
 
 
-def _encode(decided: list[tuple[int, Decision]]) -> bytes:
-    if not decided:
+def _encode(unsaved: list[Mapping[int, Decision]]) -> bytes:
+    if not unsaved:
         return b""
     by_decision: dict[Decision, list[bytes]] = {}
-    for trace_id, decision in decided:
-        by_decision.setdefault(decision, []).append(trace_id.to_bytes(16, "big"))
+    for decided in unsaved:
+        for trace_id, decision in decided.items():
+            by_decision.setdefault(decision, []).append(trace_id.to_bytes(16, "big"))
     return msgspec.msgpack.encode(
         [((decision.kept, decision.rule, decision.rate), b"".join(ids)) for decision, ids in by_decision.items()]
     )

@@ -1,8 +1,8 @@
 """`group_by_trace`: holds spans until their trace is complete, so that a decision can be made on the whole of it.
 
-Spans lie in chunks of columns exactly as they came; a trace is a short list of places in them. Nothing loops over
+Spans lie in chunks of columns exactly as they came; a trace knows in which chunks its rows are. Nothing loops over
 spans, and a tick costs in proportion to what is due, never to what is held: due traces are found in a wheel of ticks,
-and their rows are gathered once, when they leave.
+and their rows are copied once, when they leave.
 
 Time is the log's, counted in ticks of half a second. Decisions fall on tick boundaries only, so that they do not
 depend on how the input was cut into batches, and a replay after a crash decides as the first run did.
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -21,12 +21,12 @@ from pydantic import Field
 
 from otelbridge.core.batch import Batch, Origin
 from otelbridge.core.component import ComponentConfig, ComponentSpec, Kind
-from otelbridge.engine.chunk import Chunk, Run
+from otelbridge.engine.chunk import Arrival, Booleans, Chunk, Integers
 from otelbridge.engine.decisions import Decision, Decisions
+from otelbridge.engine.undecided import NOWHERE, Undecided
 
 TICKS_PER_SECOND = 2  # a decision may come half a second late; shorter ticks cost a trace stage each
 SPAN_OVERHEAD_BYTES = 256  # columns of one span beside its raw bytes, measured with bench/trace_buffer.py
-NEVER = 2**62
 RELIEF = 0.9  # how far below the bound early decisions bring the buffer: a scan of all traces must not recur every tick
 SPANS_PER_DECISION_BATCH = 32_768  # bounds the memory of one pass of the trace processors; each pass has a fixed cost
 
@@ -54,20 +54,6 @@ class GroupByTraceConfig(ComponentConfig):
     no longer remembered starts a new trace."""
 
 
-class _Trace:
-    """An undecided trace: when it is due, and which runs of which chunks are its rows."""
-
-    __slots__ = ("bytes", "due", "first_record", "first_tick", "parts", "spans")
-
-    def __init__(self, tick: int, first_record: int) -> None:
-        self.first_tick = tick
-        self.due = NEVER
-        self.first_record = first_record
-        self.spans = 0
-        self.bytes = 0
-        self.parts: list[tuple[Chunk, Run]] = []
-
-
 @dataclass(slots=True)
 class _Late:
     """Spans of traces that were decided before they came, until the tick closes."""
@@ -85,10 +71,10 @@ class GroupByTrace:
         self._max_spans = config.max_spans_per_trace
         self._capacity_bytes = config.buffer_mib * 2**20
         self.decisions = Decisions(config.remembered_traces)
-        self._traces: dict[int, _Trace] = {}
-        self._wheel: dict[int, list[int]] = {}
+        self._undecided = Undecided()
+        self._chunks = 0
+        self._wheel: dict[int, list[Integers]] = {}
         self._due_ticks: list[int] = []  # heap of the wheel's keys
-        self._undecided_by_record: dict[int, int] = {}
         self._late = _Late()
         self.held_spans = 0
         self.held_bytes = 0
@@ -98,7 +84,13 @@ class GroupByTrace:
     @property
     def held_traces(self) -> int:
         """Undecided traces."""
-        return len(self._traces)
+        return len(self._undecided)
+
+    @property
+    def rows_in_memory(self) -> int:
+        """Rows that take memory: those held, and those that have left but share a chunk with one that is held."""
+        undecided = self._undecided
+        return sum(chunk.height for chunk in undecided.chunks_of(undecided.all().tolist()))
 
     def holds(self, trace_id: int) -> bool:
         """Whether the trace is undecided."""
@@ -106,63 +98,75 @@ class GroupByTrace:
 
     def low_record(self, position: int) -> int:
         """The oldest record that still holds an undecided span; `position` + 1 when there is none."""
-        return min(self._undecided_by_record, default=position + 1)
+        return int(self._undecided["first_record"].min(initial=position + 1))
 
     def add(self, batch: Batch, tick: int) -> None:
         """Take the spans of one tick (columns as carried); spans of decided traces are kept apart as late."""
         if batch.spans.height == 0:
             return
-        chunk = Chunk(batch.spans, batch.origins)
-        late: list[tuple[Run, Decision]] = []
-        held = zip(chunk.ids, chunk.starts, chunk.lengths, chunk.sizes, chunk.has_root, chunk.records, strict=True)
-        for trace_id, start, length, size, has_root, record in held:
-            trace = self._traces.get(trace_id)
-            if trace is None:
-                decision = self.decisions.find(trace_id)
-                if decision is not None:
-                    late.append(((start, length), decision))
-                    continue
-                trace = self._traces[trace_id] = _Trace(tick, record)
-                self._undecided_by_record[record] = self._undecided_by_record.get(record, 0) + 1
-            trace.parts.append((chunk, (start, length)))
-            trace.spans += length
-            trace.bytes += size + length * SPAN_OVERHEAD_BYTES
-            chunk.held += length
-            self.held_bytes += size + length * SPAN_OVERHEAD_BYTES
-            due = self._due(trace, tick, has_root)
-            if due < trace.due:
-                self._schedule(trace_id, trace, due)
-        self.held_spans += chunk.held
-        if late:
-            self._add_late(chunk, late)
+        arrival = Arrival(batch.spans)
+        slots = self._undecided.find(arrival.ids)
+        unknown = np.flatnonzero(slots == NOWHERE)
+        decided = self.decisions.find_all([arrival.ids[i] for i in unknown.tolist()])
+        if decided:
+            is_late = np.array([trace_id in decided for trace_id in arrival.ids]) & (slots == NOWHERE)
+            unknown = unknown[~is_late[unknown]]
+            self._add_late(batch, arrival, is_late, decided)
+        slots[unknown] = self._undecided.begin(arrival, unknown, tick)
+        self._hold(batch, arrival, slots, tick)
 
-    def _due(self, trace: _Trace, tick: int, has_root: bool) -> int:
-        if trace.spans >= self._max_spans:
-            return tick + 1
-        waited = trace.first_tick + self._wait
-        return min(waited, tick + 1 + self._root_wait) if has_root else waited
+    def _hold(self, batch: Batch, arrival: Arrival, slots: Integers, tick: int) -> None:
+        """Keep the rows of traces that have a slot."""
+        slot_of_rows = slots[arrival.of_rows]
+        rows = batch.spans
+        here = slots != NOWHERE
+        if not here.all():
+            is_held = slot_of_rows != NOWHERE
+            rows, slot_of_rows = rows.filter(pl.Series(is_held)), slot_of_rows[is_held]
+        if rows.height == 0:
+            return
+        chunk = Chunk(self._chunks, rows, batch.origins, slot_of_rows)
+        self._chunks += 1
+        slots, undecided = slots[here], self._undecided
+        for slot in slots.tolist():
+            undecided.chunks[slot].append(chunk)
+        added_bytes = arrival.bytes[here] + SPAN_OVERHEAD_BYTES * arrival.spans[here]
+        undecided["spans"][slots] += arrival.spans[here]
+        undecided["bytes"][slots] += added_bytes
+        self.held_spans += rows.height
+        self.held_bytes += int(added_bytes.sum())
+        self._schedule(slots, arrival.has_root[here], tick)
 
-    def _schedule(self, trace_id: int, trace: _Trace, due: int) -> None:
-        trace.due = due
-        waiting = self._wheel.get(due)
-        if waiting is None:
-            self._wheel[due] = [trace_id]
-            heapq.heappush(self._due_ticks, due)
-        else:
-            waiting.append(trace_id)
+    def _schedule(self, slots: Integers, has_root: Booleans, tick: int) -> None:
+        """Traces that have just got spans are due earlier than before, if there is a reason."""
+        undecided = self._undecided
+        due = undecided["first_tick"][slots] + self._wait
+        due = np.where(has_root, np.minimum(due, tick + 1 + self._root_wait), due)
+        due = np.where(undecided["spans"][slots] >= self._max_spans, tick + 1, due)
+        sooner = due < undecided["due"][slots]
+        slots, due = slots[sooner], due[sooner]
+        undecided["due"][slots] = due
+        for tick_due in np.unique(due).tolist():
+            if tick_due not in self._wheel:
+                self._wheel[tick_due] = []
+                heapq.heappush(self._due_ticks, tick_due)
+            self._wheel[tick_due].append(slots[due == tick_due])
 
-    def _add_late(self, chunk: Chunk, late: list[tuple[Run, Decision]]) -> None:
-        rows = chunk.rows([run for run, _ in late])
-        lengths = [length for (_, length), _ in late]
+    def _add_late(self, batch: Batch, arrival: Arrival, is_late: Booleans, decided: Mapping[int, Decision]) -> None:
+        late = np.flatnonzero(is_late)
+        decisions = [decided[arrival.ids[i]] for i in late.tolist()]
+        rows = batch.spans.filter(pl.Series(is_late[arrival.of_rows]))
+        place = np.zeros(len(is_late), np.uint32)
+        place[late] = np.arange(len(late))
         marks = pl.DataFrame(
             {
-                "kept": pl.Series([decision.kept for _, decision in late], dtype=pl.Boolean),
-                "sampling.rule": pl.Series([decision.rule for _, decision in late], dtype=pl.String),
-                "sampling.rate": pl.Series([decision.rate for _, decision in late], dtype=pl.Float64),
+                "kept": pl.Series([decision.kept for decision in decisions], dtype=pl.Boolean),
+                "sampling.rule": pl.Series([decision.rule for decision in decisions], dtype=pl.String),
+                "sampling.rate": pl.Series([decision.rate for decision in decisions], dtype=pl.Float64),
             }
-        )[pl.Series(np.repeat(np.arange(len(late), dtype=np.uint32), lengths))]
+        )[pl.Series(place[arrival.of_rows[is_late[arrival.of_rows]]])]
         self._late.frames.append(rows.hstack(marks.get_columns()))
-        self._late.origins.update(chunk.origins)
+        self._late.origins.update(batch.origins)
         self.held_spans += rows.height
 
     def due(self, tick: int) -> Iterator[Batch]:
@@ -172,11 +176,17 @@ class GroupByTrace:
         """
         while self._due_ticks and self._due_ticks[0] <= tick + 1:
             due = heapq.heappop(self._due_ticks)
-            waiting = [(trace_id, self._traces.get(trace_id)) for trace_id in sorted(set(self._wheel.pop(due)))]
-            ripe = [(trace_id, trace) for trace_id, trace in waiting if trace is not None and trace.due == due]
-            for _trace_id, trace in ripe:
-                self.decided[self._trigger(trace)] += 1
+            waiting = np.concatenate(self._wheel.pop(due))
+            ripe = self._undecided.by_id(waiting[self._undecided["due"][waiting] == due])
+            self._count_triggers(ripe)
             yield from self._leave(ripe, due)
+
+    def _count_triggers(self, slots: Integers) -> None:
+        undecided = self._undecided
+        too_long = undecided["spans"][slots] >= self._max_spans
+        waited = undecided["due"][slots] == undecided["first_tick"][slots] + self._wait
+        triggers = {"spans": too_long, "wait": waited & ~too_long, "root": ~waited & ~too_long}
+        self.decided.update({name: int(count) for name, of in triggers.items() if (count := np.count_nonzero(of))})
 
     def relieve(self, tick: int) -> Iterator[Batch]:
         """If over the bound: the largest and oldest traces, until the buffer is well below it."""
@@ -184,22 +194,19 @@ class GroupByTrace:
         if excess <= 0:
             return
         excess += round(self._capacity_bytes * (1 - RELIEF))
-        by_impact = sorted(
-            self._traces.items(), key=lambda item: ((item[1].first_tick - tick - 1) * item[1].bytes, item[0])
-        )
-        chosen = []
-        for trace_id, trace in by_impact:
-            if excess <= 0:
-                break
-            excess -= trace.bytes
-            chosen.append((trace_id, trace))
+        slots, undecided = self._undecided.all(), self._undecided
+        sizes = undecided["bytes"][slots]
+        impact = (tick + 1 - undecided["first_tick"][slots]) * sizes
+        by_impact = np.argsort(-impact, kind="stable")
+        enough = int(np.searchsorted(np.cumsum(sizes[by_impact]), excess)) + 1
+        chosen = slots[by_impact[:enough]]
         self.decided["memory"] += len(chosen)
         yield from self._leave(chosen, tick + 1)
 
     def drain(self, tick: int) -> Iterator[Batch]:
         """Everything that is held, decided now."""
-        self.decided["drain"] += len(self._traces)
-        yield from self._leave(sorted(self._traces.items()), tick + 1)
+        self.decided["drain"] += len(self._undecided)
+        yield from self._leave(self._undecided.all(), tick + 1)
 
     def take_late(self, tick: int) -> Batch | None:
         """Late spans of this tick, with columns kept: Boolean, sampling.rule: String, sampling.rate: Float64."""
@@ -211,59 +218,28 @@ class GroupByTrace:
         self._late = _Late()
         return batch
 
-    def _trigger(self, trace: _Trace) -> str:
-        if trace.spans >= self._max_spans:
-            return "spans"
-        return "wait" if trace.due == trace.first_tick + self._wait else "root"
+    def _leave(self, slots: Integers, tick: int) -> Iterator[Batch]:
+        """The traces in these slots, in groups that reach SPANS_PER_DECISION_BATCH."""
+        spans = np.cumsum(self._undecided["spans"][slots])
+        start = before = 0
+        while start < len(slots):
+            end = min(int(np.searchsorted(spans, before + SPANS_PER_DECISION_BATCH)) + 1, len(slots))
+            before = spans[end - 1]
+            yield self._gather(slots[start:end], tick)
+            start = end
 
-    def _leave(self, traces: list[tuple[int, _Trace]], tick: int) -> Iterator[Batch]:
-        group: list[tuple[int, _Trace]] = []
-        spans = 0
-        for trace_id, trace in traces:
-            group.append((trace_id, trace))
-            spans += trace.spans
-            if spans >= SPANS_PER_DECISION_BATCH:
-                yield self._gather(group, tick)
-                group, spans = [], 0
-        if group:
-            yield self._gather(group, tick)
-
-    def _gather(self, traces: list[tuple[int, _Trace]], tick: int) -> Batch:
-        runs_of_chunk: dict[Chunk, list[Run]] = {}
-        for trace_id, trace in traces:
-            del self._traces[trace_id]
-            self.held_spans -= trace.spans
-            self.held_bytes -= trace.bytes
-            self._forget_record(trace.first_record)
-            for chunk, run in trace.parts:
-                runs_of_chunk.setdefault(chunk, []).append(run)
+    def _gather(self, slots: Integers, tick: int) -> Batch:
+        undecided = self._undecided
+        leaving = undecided.marked(slots)
         frames = []
         origins: dict[int, Origin] = {}
-        for chunk, runs in runs_of_chunk.items():
-            rows = chunk.rows(runs)
-            frames.append(rows)
+        for chunk in undecided.chunks_of(slots.tolist()):
+            frames.append(chunk.take(leaving))
             origins.update(chunk.origins)
-            chunk.held -= rows.height
-            if chunk.is_sparse:
-                self._rewrite(chunk)
+        self.held_spans -= int(undecided["spans"][slots].sum())
+        self.held_bytes -= int(undecided["bytes"][slots].sum())
+        undecided.forget(slots)
         return Batch(pl.concat(frames, rechunk=True), tick / TICKS_PER_SECOND, origins)
-
-    def _forget_record(self, record: int) -> None:
-        left = self._undecided_by_record[record] - 1
-        if left:
-            self._undecided_by_record[record] = left
-        else:
-            del self._undecided_by_record[record]
-
-    def _rewrite(self, chunk: Chunk) -> None:
-        owners = []
-        for trace_id in chunk.ids:
-            trace = self._traces.get(trace_id)
-            if trace is not None:
-                owners += [(trace_id, trace, i) for i, part in enumerate(trace.parts) if part[0] is chunk]
-        runs = chunk.rewrite([trace_id for trace_id, _, _ in owners], [trace.parts[i][1] for _, trace, i in owners])
-        for (_, trace, i), run in zip(owners, runs, strict=True):
-            trace.parts[i] = (chunk, run)
 
 
 SPEC = ComponentSpec(

@@ -117,9 +117,9 @@ class Task:
         for tick, batch, _last in self._ticks(decoded, stamps):
             batch = self._span_stage(self._without_unusable(batch))
             ids = batch.spans[schema.TRACE_ID].unique()
-            undecided = [trace_id for trace_id in ids.to_list() if decisions.find(trace_id) is None]
-            keep = batch.spans[schema.TRACE_ID].is_in(pl.Series(undecided, dtype=pl.UInt128).implode())
-            carried = self.pipeline.without_unread(batch.spans.filter(keep))
+            decided = pl.Series(list(decisions.find_all(ids.to_list())), dtype=pl.UInt128)
+            is_decided = batch.spans[schema.TRACE_ID].is_in(decided.implode())
+            carried = self.pipeline.without_unread(batch.spans.filter(~is_decided))
             self.pipeline.grouping.add(batch.with_spans(carried), tick)
 
     def restore(self, saved: Resumption) -> None:
@@ -212,8 +212,7 @@ class Task:
             batch = self._run(step.id, step.processor.process, batch)
         self.tracking.take(batch)
         kept = self._kept_decisions(batch.spans)
-        dropped = Decision(kept=False)
-        self.pipeline.grouping.decisions.remember((trace_id, kept.get(trace_id, dropped)) for trace_id in ids)
+        self.pipeline.grouping.decisions.remember(dict.fromkeys(ids, Decision(kept=False)) | kept)
         self.ledger.traces["kept"] += len(kept)
         self.ledger.traces["dropped"] += len(ids) - len(kept)
         self.ledger.drop(batch.dropped)
