@@ -13,10 +13,10 @@ import numpy.typing as npt
 import polars as pl
 
 from otelbridge.core import schema
+from otelbridge.core.arrays import Booleans, is_present
 from otelbridge.core.batch import Origin
 
 Integers = npt.NDArray[np.int64]
-Booleans = npt.NDArray[np.bool_]
 
 GONE = -1  # in place of a row's trace when that has left
 SPARSE = 0.25  # a chunk of which less than this is still held is rewritten, so that one long trace cannot pin it
@@ -24,18 +24,18 @@ SMALLEST_WORTH_REWRITING = 256  # rows
 
 
 class Arrival:
-    """What a trace buffer must know of the traces in a batch: one item a trace, by trace id.
+    """What a trace buffer must know of the traces in a batch, whose rows are in the order of the log: one item a trace.
 
     Attributes:
         ids: trace ids.
         spans: how many rows.
         bytes: of their raw spans.
         has_root: whether a span without parent is among them.
-        records: the oldest record of them.
+        records, positions: of the first of them.
         of_rows: the trace of each row, as an index.
     """
 
-    __slots__ = ("bytes", "has_root", "ids", "of_rows", "records", "spans")
+    __slots__ = ("bytes", "has_root", "ids", "of_rows", "positions", "records", "spans")
 
     def __init__(self, rows: pl.DataFrame) -> None:
         trace_ids = rows[schema.TRACE_ID]
@@ -49,24 +49,24 @@ class Arrival:
         self.of_rows[by_trace] = np.repeat(np.arange(len(starts)), self.spans)
         sizes = rows[schema.RAW].bin.size().to_numpy()[by_trace].astype(np.int64)
         self.bytes: Integers = np.add.reduceat(sizes, starts)
-        roots = rows[schema.PARENT_SPAN_ID].is_null().to_numpy()[by_trace]
+        roots = ~is_present(rows[schema.PARENT_SPAN_ID])[by_trace]
         self.has_root: Booleans = np.logical_or.reduceat(roots, starts)
-        self.records = np.minimum.reduceat(rows[schema.RECORD].to_numpy()[by_trace], starts)
+        first = np.minimum.reduceat(by_trace, starts)
+        self.records = rows[schema.RECORD].to_numpy()[first]
+        self.positions = rows[schema.POSITION].to_numpy()[first]
 
 
 class Chunk:
     """The spans of one batch, until the last of them has left.
 
     Attributes:
-        number: chunks are numbered in the order in which they came.
         origins: as in `Batch`.
         held: rows whose trace has not left.
     """
 
-    __slots__ = ("_rows", "_slots", "held", "number", "origins")
+    __slots__ = ("_rows", "_slots", "held", "origins")
 
-    def __init__(self, number: int, rows: pl.DataFrame, origins: Mapping[int, Origin], slots: Integers) -> None:
-        self.number = number
+    def __init__(self, rows: pl.DataFrame, origins: Mapping[int, Origin], slots: Integers) -> None:
         self.origins = dict(origins)
         self.held = rows.height
         self._rows = rows
@@ -78,8 +78,9 @@ class Chunk:
         return len(self._slots)
 
     def take(self, leaving: Booleans) -> pl.DataFrame:
-        """The rows of traces that leave, in the order in which they came; `leaving` has one item a slot and a last
-        one, for rows that are GONE, that is False.
+        """The rows of traces that leave, in the order in which they came.
+
+        `leaving` has one item a slot, and a last one, for rows that are GONE, that is False.
         """
         chosen = leaving[self._slots]
         count = int(np.count_nonzero(chosen))

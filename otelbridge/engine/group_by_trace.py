@@ -19,9 +19,10 @@ import numpy as np
 import polars as pl
 from pydantic import Field
 
+from otelbridge.core.arrays import Booleans
 from otelbridge.core.batch import Batch, Origin
 from otelbridge.core.component import ComponentConfig, ComponentSpec, Kind
-from otelbridge.engine.chunk import Arrival, Booleans, Chunk, Integers
+from otelbridge.engine.chunk import Arrival, Chunk, Integers
 from otelbridge.engine.decisions import Decision, Decisions
 from otelbridge.engine.undecided import NOWHERE, Undecided
 
@@ -72,7 +73,8 @@ class GroupByTrace:
         self._capacity_bytes = config.buffer_mib * 2**20
         self.decisions = Decisions(config.remembered_traces)
         self._undecided = Undecided()
-        self._chunks = 0
+        self._chunks: dict[int, Chunk] = {}
+        self._next_chunk = 0
         self._wheel: dict[int, list[Integers]] = {}
         self._due_ticks: list[int] = []  # heap of the wheel's keys
         self._late = _Late()
@@ -89,8 +91,7 @@ class GroupByTrace:
     @property
     def rows_in_memory(self) -> int:
         """Rows that take memory: those held, and those that have left but share a chunk with one that is held."""
-        undecided = self._undecided
-        return sum(chunk.height for chunk in undecided.chunks_of(undecided.all().tolist()))
+        return sum(chunk.height for chunk in self._chunks.values())
 
     def holds(self, trace_id: int) -> bool:
         """Whether the trace is undecided."""
@@ -125,11 +126,10 @@ class GroupByTrace:
             rows, slot_of_rows = rows.filter(pl.Series(is_held)), slot_of_rows[is_held]
         if rows.height == 0:
             return
-        chunk = Chunk(self._chunks, rows, batch.origins, slot_of_rows)
-        self._chunks += 1
         slots, undecided = slots[here], self._undecided
-        for slot in slots.tolist():
-            undecided.chunks[slot].append(chunk)
+        self._chunks[self._next_chunk] = Chunk(rows, batch.origins, slot_of_rows)
+        undecided.scatter(slots, self._next_chunk)
+        self._next_chunk += 1
         added_bytes = arrival.bytes[here] + SPAN_OVERHEAD_BYTES * arrival.spans[here]
         undecided["spans"][slots] += arrival.spans[here]
         undecided["bytes"][slots] += added_bytes
@@ -177,7 +177,7 @@ class GroupByTrace:
         while self._due_ticks and self._due_ticks[0] <= tick + 1:
             due = heapq.heappop(self._due_ticks)
             waiting = np.concatenate(self._wheel.pop(due))
-            ripe = self._undecided.by_id(waiting[self._undecided["due"][waiting] == due])
+            ripe = self._undecided.in_order(waiting[self._undecided["due"][waiting] == due])
             self._count_triggers(ripe)
             yield from self._leave(ripe, due)
 
@@ -233,9 +233,12 @@ class GroupByTrace:
         leaving = undecided.marked(slots)
         frames = []
         origins: dict[int, Origin] = {}
-        for chunk in undecided.chunks_of(slots.tolist()):
+        for number in undecided.chunks_of(slots):
+            chunk = self._chunks[number]
             frames.append(chunk.take(leaving))
             origins.update(chunk.origins)
+            if not chunk.held:
+                del self._chunks[number]
         self.held_spans -= int(undecided["spans"][slots].sum())
         self.held_bytes -= int(undecided["bytes"][slots].sum())
         undecided.forget(slots)
