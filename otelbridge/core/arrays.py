@@ -68,18 +68,20 @@ def is_present(column: pl.Series) -> Booleans:
         return np.ones(len(column), np.bool_)
     if column.dtype in (pl.UInt128, pl.Int128):  # Arrow has none
         return column.is_not_null().to_numpy()
-    present: Booleans = _arrow(column).is_valid().to_numpy(zero_copy_only=False)
-    return present
+    arrow = _arrow(column)
+    bits = np.frombuffer(arrow.buffers()[0], np.uint8)
+    unpacked = np.unpackbits(bits, count=arrow.offset + len(arrow), bitorder="little")
+    return unpacked[arrow.offset :].view(np.bool_)
 
 
 def compact_text(name: str, texts: pa.StringArray) -> pl.Series:
-    """A column of texts in a buffer of its own, so that it keeps nothing else in memory."""
+    """A column of texts, each different one once, in a buffer of its own, so that it keeps nothing else in memory."""
     offsets = text_offsets(texts)
-    start, end = int(offsets[0]), int(offsets[-1])
-    if start == end:
+    if offsets[0] == offsets[-1]:
         return repeated(name, "", len(texts))
-    copied = pa.py_buffer(texts.buffers()[2].slice(start, end - start).to_pybytes())
-    return pl.Series(name, pa.Array.from_buffers(texts.type, len(texts), [None, pa.py_buffer(offsets - start), copied]))
+    encoded = texts.dictionary_encode()
+    distinct = items(pl.Series(encoded.dictionary, dtype=pl.String))
+    return column(name, pl.String, Items(distinct.values[encoded.indices.to_numpy()], distinct.texts))
 
 
 def text_offsets(texts: pa.StringArray | pa.BinaryArray) -> Array:

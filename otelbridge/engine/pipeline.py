@@ -66,7 +66,7 @@ class Pipeline:
         broken = [name for name in self.promised if name not in spans.columns]
         if broken:
             spans = spans.with_columns(pl.lit(None, dtype=self.promised[name]).alias(name) for name in broken)
-        return spans.select(self.carried)
+        return spans[self.carried]
 
     def with_resource(self, batch: Batch) -> Batch:
         """Columns of the resource again: they are not carried, because they follow from the origin."""

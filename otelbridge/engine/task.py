@@ -166,8 +166,10 @@ class Task:
 
     @staticmethod
     def _without_unusable(batch: Batch) -> Batch:
-        unusable = batch.spans[schema.TRACE_ID].is_null() | batch.spans[schema.SPAN_ID].is_null()
-        return batch.drop(DropReason.INVALID_ID, unusable) if unusable.any() else batch
+        trace_ids, span_ids = batch.spans[schema.TRACE_ID], batch.spans[schema.SPAN_ID]
+        if not (trace_ids.has_nulls() or span_ids.has_nulls()):
+            return batch
+        return batch.drop(DropReason.INVALID_ID, trace_ids.is_null() | span_ids.is_null())
 
     def _span_stage(self, batch: Batch) -> Batch:
         for step in self.pipeline.span_steps:
@@ -239,10 +241,12 @@ class Task:
             return dict.fromkeys(spans[schema.TRACE_ID].unique().to_list(), Decision(kept=True))
         kept = spans.group_by(schema.TRACE_ID).agg(pl.first("sampling.rule", "sampling.rate"))
         made: dict[tuple[str, float], Decision] = {}
-        return {
-            trace_id: made.setdefault((rule, rate), Decision(kept=True, rule=rule, rate=rate))
-            for trace_id, rule, rate in kept.iter_rows()
-        }
+        decisions: dict[int, Decision] = {}
+        for trace_id, rule, rate in zip(*(column.to_list() for column in kept.get_columns()), strict=True):
+            if (rule, rate) not in made:
+                made[rule, rate] = Decision(kept=True, rule=rule, rate=rate)
+            decisions[trace_id] = made[rule, rate]
+        return decisions
 
     def _export(self, batch: Batch) -> None:
         for finding in batch.findings:

@@ -60,7 +60,7 @@ class Undecided:
         """Slots for new traces, given as indices into the arrival; they have no span and no chunk yet."""
         count = len(traces)
         if len(self._free) < count:
-            self._grow(max(count, len(self._table), SMALLEST))
+            self._grow(max(count, len(self._table) // 4, SMALLEST))
         left = len(self._free) - count
         taken = self._free[left:]
         del self._free[left:]

@@ -77,6 +77,8 @@ def decode(requests: Sequence[bytes]) -> DecodedSpans:
     request_of_used = pc.list_parent_indices(resource_spans).take(resource_of_used).to_pylist()
     resources = per_resource.field("resource").take(resource_of_used).to_pylist()
     scopes = per_scope.field("scope").take(used).to_pylist()
+    emitters = list(zip(resources, scopes, strict=True))
+    origins = {emitter: Origin(*emitter) for emitter in set(emitters)}
     counts = spans_per_scope.take(used).to_pylist()
     spans_per_request = [0] * len(requests)
     for request, count in zip(request_of_used, counts, strict=True):
@@ -87,7 +89,7 @@ def decode(requests: Sequence[bytes]) -> DecodedSpans:
         distinct_attributes=attributes,
         attributes=distinct.indices,
         attribute_spans=pc.list_parent_indices(attribute_lists),
-        scopes=list(map(Origin, resources, scopes)),
+        scopes=[origins[emitter] for emitter in emitters],
         spans_per_scope=counts,
         spans_per_request=spans_per_request,
     )
