@@ -17,9 +17,10 @@ from otelbridge.engine.group_by_trace import GroupByTrace
 from otelbridge.engine.tracking import WatchedBy
 from otelbridge.otlp.columns import ColumnExtractor, arbitrary_concept
 from otelbridge.semconv.concepts import CONCEPTS
-from otelbridge.semconv.derived import OP_READS
+from otelbridge.semconv.derived import OP_READS, with_derived_of_wire
 
 DERIVED = frozenset({"duration_ms", "is_segment", "op"})
+DERIVED_AGAIN = frozenset({"duration_ms", "is_segment"})  # after the trace buffer
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +70,9 @@ class Pipeline:
         return spans[self.carried]
 
     def with_resource(self, batch: Batch) -> Batch:
-        """Columns of the resource again: they are not carried, because they follow from the origin."""
-        return batch.with_spans(self.extractor.with_resource_columns(batch.spans, batch.origins))
+        """Columns that are not carried, again, because they follow from the origin or from times and parents."""
+        spans = self.extractor.with_resource_columns(batch.spans, batch.origins)
+        return batch.with_spans(with_derived_of_wire(spans))
 
 
 def build(
@@ -93,7 +95,7 @@ def build(
     concepts = _concepts(reads | carries | OP_READS, frozenset(column.name for column in added))
     resource_columns = {concept.name for concept in concepts if concept.where == "resource"}
     wire = [column.name for column in schema.WIRE_COLUMNS]
-    carried = [*wire, *sorted((carries | DERIVED) - resource_columns - set(wire))]
+    carried = [*wire, *sorted((carries | DERIVED) - DERIVED_AGAIN - resource_columns - set(wire))]
     made_later = {column.name for item in processors[position + 1 :] for column in item.spec.adds}
     made_before = {column.name: column.dtype for item in processors[:position] for column in item.spec.adds}
     carried = [name for name in carried if name not in made_later]

@@ -45,12 +45,16 @@ _MCP = _HTTP + len(_SIDES)
 
 def with_derived(spans: pl.DataFrame) -> pl.DataFrame:
     """The spans with duration_ms: Float64, is_segment: Boolean and op: String. Reads the wire columns and OP_READS."""
+    return with_derived_of_wire(spans).with_columns(_operations(spans))
+
+
+def with_derived_of_wire(spans: pl.DataFrame) -> pl.DataFrame:
+    """The spans with duration_ms and is_segment, which cost less to derive again than to keep."""
     duration_ms = (spans["end_ns"].to_numpy() - spans["start_ns"].to_numpy()) / 1e6
     is_remote = (spans["flags"].to_numpy() & PARENT_IS_KNOWN_REMOTE) == PARENT_IS_KNOWN_REMOTE
     return spans.with_columns(
         pl.Series("duration_ms", np.maximum(duration_ms, 0.0)),
         pl.Series("is_segment", ~is_present(spans[schema.PARENT_SPAN_ID]) | is_remote),
-        _operations(spans),
     )
 
 
