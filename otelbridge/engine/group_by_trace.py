@@ -27,7 +27,7 @@ from otelbridge.engine.decisions import Decision, Decisions
 from otelbridge.engine.undecided import NOWHERE, Undecided
 
 TICKS_PER_SECOND = 2  # a decision may come half a second late; shorter ticks cost a trace stage each
-SPAN_OVERHEAD_BYTES = 256  # columns of one span beside its raw bytes, measured with bench/trace_buffer.py
+SPAN_OVERHEAD_BYTES = 416  # columns of one span beside its raw bytes, measured with bench/trace_buffer.py
 RELIEF = 0.9  # how far below the bound early decisions bring the buffer: a scan of all traces must not recur every tick
 SPANS_PER_DECISION_BATCH = 32_768  # bounds the memory of one pass of the trace processors; each pass has a fixed cost
 
@@ -95,7 +95,7 @@ class GroupByTrace:
 
     def holds(self, trace_id: int) -> bool:
         """Whether the trace is undecided."""
-        return trace_id in self._traces
+        return trace_id in self._undecided
 
     def low_record(self, position: int) -> int:
         """The oldest record that still holds an undecided span; `position` + 1 when there is none."""

@@ -48,6 +48,9 @@ class Undecided:
     def __len__(self) -> int:
         return len(self._slots)
 
+    def __contains__(self, trace_id: int) -> bool:
+        return trace_id in self._slots
+
     def __getitem__(self, column: str) -> npt.NDArray[Any]:
         """One item a slot; may be written to."""
         return self._table[column]
