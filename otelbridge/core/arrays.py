@@ -23,6 +23,7 @@ from otelbridge.core.schema import DType
 Array = npt.NDArray[Any]
 Booleans = npt.NDArray[np.bool_]
 
+SHARED_ROWS = 16_384  # twice what a batch usually holds; a longer column is not kept
 _VIEW = np.dtype(np.complex128)  # any type of 16 bytes: numpy copies items of one piece faster than structures
 _VIEW_TYPES: dict[DType, pa.DataType] = {pl.String: pa.string_view(), pl.Binary: pa.binary_view()}
 
@@ -105,10 +106,11 @@ _SHARED: dict[tuple[DType, str | None], pl.Series] = {}
 
 
 def _shared(key: tuple[DType, str | None], item: pl.Series, length: int) -> pl.Series:
-    shared = _SHARED.get(key)
-    if shared is None or len(shared) < length:
-        shared = _SHARED[key] = item.new_from_index(0, 2 * length)
-    return shared.slice(0, length)
+    if length > SHARED_ROWS:
+        return item.new_from_index(0, length)
+    if key not in _SHARED:
+        _SHARED[key] = item.new_from_index(0, SHARED_ROWS)
+    return _SHARED[key].slice(0, length)
 
 
 def _arrow(column: pl.Series) -> pa.Array:

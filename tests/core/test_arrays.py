@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otelbridge.core.arrays import column, compact_text, is_present, items, nulls
+from otelbridge.core.arrays import SHARED_ROWS, column, compact_text, is_present, items, nulls
 
 values = st.one_of(
     st.tuples(st.just(pl.String), st.lists(st.none() | st.text(max_size=30), min_size=1)),
@@ -49,7 +49,7 @@ def test_compact_texts_are_the_texts(texts: list[str], start: int) -> None:
 
 
 def test_a_column_of_nulls_has_the_length_and_type_that_was_asked_for() -> None:
-    for length in (3, 0, 100, 7):
+    for length in (3, 0, SHARED_ROWS + 1, 7):
         made = nulls("x", pl.Float64, length)
 
         assert (made.name, made.dtype, len(made), made.null_count()) == ("x", pl.Float64, length, length)
