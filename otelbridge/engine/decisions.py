@@ -11,6 +11,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import msgspec
+import polars as pl
+
+from otelbridge.core import schema
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +43,6 @@ class Decisions:
 
     def __len__(self) -> int:
         return sum(len(generation.decisions) for generation in self._generations)
-
-    def find(self, trace_id: int) -> Decision | None:
-        """The decision, None if it was never made or is forgotten."""
-        for generation in reversed(self._generations):
-            decision = generation.decisions.get(trace_id)
-            if decision is not None:
-                return decision
-        return None
 
     def find_all(self, trace_ids: Iterable[int]) -> dict[int, Decision]:
         """The decisions about those of the traces that are remembered."""
@@ -94,6 +89,20 @@ class Decisions:
                 self._generations.append(_Generation(number, {}))
             self._generations[-1].decisions.update(_decode(blob))
             self._generations[-1].last_record = position
+
+
+def decisions_of_kept(spans: pl.DataFrame) -> dict[int, Decision]:
+    """The decisions about the traces of spans that were kept; which rule kept them, if any did, stands on the spans."""
+    if "sampling.rule" not in spans.columns:
+        return dict.fromkeys(spans[schema.TRACE_ID].unique().to_list(), Decision(kept=True))
+    kept = spans.group_by(schema.TRACE_ID).agg(pl.first("sampling.rule", "sampling.rate"))
+    made: dict[tuple[str, float], Decision] = {}
+    decisions: dict[int, Decision] = {}
+    for trace_id, rule, rate in zip(*(column.to_list() for column in kept.get_columns()), strict=True):
+        if (rule, rate) not in made:
+            made[rule, rate] = Decision(kept=True, rule=rule, rate=rate)
+        decisions[trace_id] = made[rule, rate]
+    return decisions
 
 
 _Saved = list[tuple[tuple[bool, str | None, float | None], bytes]]  # decision, 16-byte ids of all traces it fell on

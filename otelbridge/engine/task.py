@@ -17,7 +17,7 @@ from otelbridge.core import schema
 from otelbridge.core.batch import Batch
 from otelbridge.core.component import Encoded, Exporter, Kept, Parcel
 from otelbridge.core.outcomes import DropReason
-from otelbridge.engine.decisions import Decision
+from otelbridge.engine.decisions import Decision, decisions_of_kept
 from otelbridge.engine.group_by_trace import TICKS_PER_SECOND
 from otelbridge.engine.ledger import Balance, Ledger
 from otelbridge.engine.pipeline import Pipeline
@@ -213,7 +213,7 @@ class Task:
         for step in self.pipeline.trace_steps:
             batch = self._run(step.id, step.processor.process, batch)
         self.tracking.take(batch)
-        kept = self._kept_decisions(batch.spans)
+        kept = decisions_of_kept(batch.spans)
         self.pipeline.grouping.decisions.remember(dict.fromkeys(ids, Decision(kept=False)) | kept)
         self.ledger.traces["kept"] += len(kept)
         self.ledger.traces["dropped"] += len(ids) - len(kept)
@@ -234,19 +234,6 @@ class Task:
         for step in self.pipeline.span_steps:
             batch = self._run(step.id, step.processor.process_traces, batch)
         return batch
-
-    @staticmethod
-    def _kept_decisions(spans: pl.DataFrame) -> dict[int, Decision]:
-        if "sampling.rule" not in spans.columns:
-            return dict.fromkeys(spans[schema.TRACE_ID].unique().to_list(), Decision(kept=True))
-        kept = spans.group_by(schema.TRACE_ID).agg(pl.first("sampling.rule", "sampling.rate"))
-        made: dict[tuple[str, float], Decision] = {}
-        decisions: dict[int, Decision] = {}
-        for trace_id, rule, rate in zip(*(column.to_list() for column in kept.get_columns()), strict=True):
-            if (rule, rate) not in made:
-                made[rule, rate] = Decision(kept=True, rule=rule, rate=rate)
-            decisions[trace_id] = made[rule, rate]
-        return decisions
 
     def _export(self, batch: Batch) -> None:
         for finding in batch.findings:
