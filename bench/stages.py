@@ -158,7 +158,7 @@ def receive_us(spans: int) -> float:
 
 def run(configuration: Configuration, spans: int, folder: Path, profile: cProfile.Profile | None = None) -> Line:
     """Warm up, then take that many spans; what the stopwatch shows is of the latter."""
-    source = groups(batches(4 * REQUESTS_PER_GROUP, now_ns=int(START * 1e9)), random.Random(1))
+    source = groups(batches(4 * REQUESTS_PER_GROUP, now_ns=int(START * 1e9)), random.Random(2))
     line = Line(configuration, folder)
     while not line.take(*next(source)) or line.now < START + WARM_UP_SECONDS:
         pass

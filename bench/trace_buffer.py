@@ -35,7 +35,7 @@ SPANS_PER_SECOND = 50_000  # a million in 20 s: what a buffer holds at the defau
 def fill(pipeline: Pipeline, spans: int) -> int:
     """Feed at least that many spans; returns what the process took when it held the first group."""
     task = Task(pipeline, _raise)
-    source = groups(batches(4 * REQUESTS_PER_GROUP, now_ns=int(START * 1e9)), random.Random(1))
+    source = groups(batches(4 * REQUESTS_PER_GROUP, now_ns=int(START * 1e9)), random.Random(2))
     sequence = 0
     now = START
     first = 0
