@@ -22,7 +22,9 @@ import zstandard
 from otelbridge.core.errors import RetryLater
 from otelbridge.exporters.sentry.destinations import CLIENT
 
-ZSTD_LEVEL = 3  # 10 us for an envelope of 3.6 kB, like level 1; gzip needs 31 and saves nothing
+# An envelope of 6.2 kB becomes 1.6 kB on level 1 and 2 % less on level 3. Between two requests level 3 costs 28 us and
+# level 1 19 (alone: 18 and 14), because its larger tables push everything else out of the processor's cache.
+ZSTD_LEVEL = 1
 GZIP_LEVEL = 6
 MAX_ANSWER_BYTES = 16 * 1024  # an answer is an id or a reason
 KEEP_ALIVE_SECONDS = 60
@@ -132,8 +134,7 @@ class _Handle:
         self._answer.clear()
         self._lines.clear()
         self._size = 0
-        self._curl.setopt(pycurl.POSTFIELDSIZE_LARGE, len(body))
-        self._curl.setopt(pycurl.POSTFIELDS, body)
+        self._curl.setopt(pycurl.POSTFIELDS, body)  # and with it their size
         self._curl.perform()
         return Answer(self._curl.getinfo(pycurl.RESPONSE_CODE), self._answer_headers(), b"".join(self._answer))
 
