@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from operator import methodcaller
 
 import msgspec
 
@@ -91,12 +92,24 @@ class Decisions:
 _Saved = list[tuple[tuple[bool, str | None, float | None], bytes]]  # decision, 16-byte ids of all traces it fell on
 
 
+_sixteen_bytes = methodcaller("to_bytes", 16, "big")
+
+
 def _encode(decided: list[tuple[int, Decision]]) -> bytes:
     if not decided:
         return b""
-    by_decision: dict[Decision, list[bytes]] = {}
+    of_object: dict[
+        int, tuple[Decision, list[int]]
+    ] = {}  # hashing a decision for each trace would cost more than all else
     for trace_id, decision in decided:
-        by_decision.setdefault(decision, []).append(trace_id.to_bytes(16, "big"))
+        known = of_object.get(id(decision))
+        if known is None:
+            of_object[id(decision)] = (decision, [trace_id])
+        else:
+            known[1].append(trace_id)
+    by_decision: dict[Decision, list[bytes]] = {}
+    for decision, ids in of_object.values():
+        by_decision.setdefault(decision, []).extend(map(_sixteen_bytes, ids))
     return msgspec.msgpack.encode(
         [((decision.kept, decision.rule, decision.rate), b"".join(ids)) for decision, ids in by_decision.items()]
     )
