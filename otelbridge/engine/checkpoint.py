@@ -14,8 +14,8 @@ from otelbridge.core.component import Parcel
 from otelbridge.core.errors import CannotStart, RetryLater, StateUnreadable
 from otelbridge.engine.progress import Progress, Resumption
 
-# Twice what a second leaves here at full load. Most parcels are gone a second after they came: what is copied from the
-# write-ahead log to the database later is copied once, or never.
+# 16 MiB, some seconds of full load. Most parcels are gone a second after they came: what is copied from the write-ahead
+# log to the database later is copied once, or never.
 WAL_PAGES = 4000
 FORMAT = 1  # raise it when what is saved cannot be read by the version before
 
