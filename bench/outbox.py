@@ -1,6 +1,6 @@
 """What a parcel costs in the outbox, with a small and with a large backlog: `python -m bench.outbox [FOLDER]`.
 
-The task inserts 300 parcels of 6 kB in a transaction, the sender fetches 200 and settles 100 at a time.
+The task inserts 300 parcels of 1.6 kB in a transaction, the sender fetches 200 and settles 100 at a time.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from otelbridge.core.component import Parcel
 from otelbridge.delivery.outbox import EXPORTED, OUTBOX_SCHEMA, Outbox, insert
 from otelbridge.engine.checkpoint import CheckpointStore
 
-BODY_BYTES = 6000  # an envelope of fourteen spans
+BODY_BYTES = 1600  # a compressed envelope of seven spans
 LANE = ("sentry", "o1/1", "transaction")
 BACKLOGS = (0, 20_000, 200_000)
 MEASURED = 3000
@@ -31,7 +31,7 @@ def put(path: Path, count: int) -> None:
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("PRAGMA synchronous = normal")
         for start in range(0, count, 300):
-            parcels = [Parcel(f"{start + i:032x}", LANE[1], LANE[2], body, 14) for i in range(300)]
+            parcels = [Parcel(f"{start + i:032x}", LANE[1], LANE[2], body, 7) for i in range(300)]
             connection.execute("BEGIN IMMEDIATE")
             insert(connection, parcels, LANE[0], NOW)
             connection.execute("COMMIT")

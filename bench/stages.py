@@ -136,6 +136,7 @@ def _watch_pipeline(pipeline: Pipeline, watch: Stopwatch) -> None:
         watch.watch(watched.tracker, "changes", f"trackers/{watched.id}, saving")
     for exporter in pipeline.exporters.values():
         watch.watch(exporter, "encode", "survivors/encode")
+        watch.watch(exporter, "pack", "survivors/compress")
 
 
 def groups(payloads: list[Payload], rng: random.Random) -> Iterator[tuple[list[bytes], int]]:

@@ -96,7 +96,7 @@ class Parcel:
         id: deterministic: the same trace encoded again gives the same id, so that a destination can drop repeats.
         destination: which of the exporter's destinations (a DSN, a file); rate limits count per destination.
         category: the destination's word for what it is (`transaction`, `error`), for rate limits.
-        body: what is sent, uncompressed.
+        body: what is sent, or what `Exporter.pack` made of it.
         spans: how many spans of the balance it carries (0 for findings and error events).
     """
 
@@ -157,6 +157,10 @@ class Exporter(ABC):
     @abstractmethod
     def encode(self, kept: Kept) -> Encoded:
         """Everything in `kept` as parcels. Deterministic; never raises on decodable input."""
+
+    def pack(self, parcels: list[Parcel]) -> list[Parcel]:
+        """The parcels as they are to lie in the outbox, with smaller bodies for example; `deliver` takes both."""
+        return parcels
 
     @abstractmethod
     def deliver(self, parcel: Parcel, now: float) -> tuple[RateLimit, ...]:

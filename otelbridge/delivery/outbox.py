@@ -21,6 +21,7 @@ from otelbridge.core.outcomes import DropReason
 OVERHEAD_BYTES = 200  # a row's other columns and its index entries, counted against the capacity
 EXPIRED_AT_ONCE = 1000  # rows of one transaction: it must not hold the write lock for long
 VACUUM_PAGES = 512  # given back to the file system at a time
+WAL_PAGES = 4000  # as in engine/checkpoint.py: whoever of the two commits last copies them
 SPARE_PAGES = 4096  # 16 MiB kept for the next parcels: giving back and growing again costs more than both
 
 OUTBOX_SCHEMA = """
@@ -92,7 +93,10 @@ def insert(connection: sqlite3.Connection, parcels: Sequence[Parcel], exporter: 
             for parcel in parcels
         ],
     )
-    lanes = _totals(Waiting(0, exporter, parcel).entry for parcel in parcels)
+    lanes = _totals(
+        Entry(0, (exporter, parcel.destination, parcel.category), len(parcel.body) + OVERHEAD_BYTES, parcel.spans)
+        for parcel in parcels
+    )
     connection.executemany(
         "INSERT INTO outbox_lanes VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
         " parcels = parcels + excluded.parcels, bytes = bytes + excluded.bytes, spans = spans + excluded.spans",
@@ -101,11 +105,13 @@ def insert(connection: sqlite3.Connection, parcels: Sequence[Parcel], exporter: 
 
 
 def _totals(entries: Iterable[Entry]) -> dict[LaneKey, LaneTotals]:
-    lanes: dict[LaneKey, LaneTotals] = {}
-    for entry in entries:
-        before = lanes.get(entry.lane, LaneTotals(0, 0, 0))
-        lanes[entry.lane] = LaneTotals(before.parcels + 1, before.bytes + entry.size, before.spans + entry.spans)
-    return lanes
+    sums: dict[LaneKey, list[int]] = {}
+    for _number, lane, size, spans in entries:
+        of_lane = sums.setdefault(lane, [0, 0, 0])
+        of_lane[0] += 1
+        of_lane[1] += size
+        of_lane[2] += spans
+    return {lane: LaneTotals(parcels, size, spans) for lane, (parcels, size, spans) in sums.items()}
 
 
 class Outbox:
@@ -125,6 +131,7 @@ class Outbox:
         try:
             self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30.0)
             self._connection.execute("PRAGMA synchronous = normal")
+            self._connection.execute(f"PRAGMA wal_autocheckpoint = {WAL_PAGES}")
             # Some builds of SQLite overwrite what is deleted with zeros, which makes settling three times as expensive
             # (27 us a parcel against 9; bench/outbox.py). The file is as private as its content.
             self._connection.execute("PRAGMA secure_delete = off")

@@ -14,6 +14,9 @@ from otelbridge.core.component import Parcel
 from otelbridge.core.errors import CannotStart, RetryLater, StateUnreadable
 from otelbridge.engine.progress import Progress, Resumption
 
+# 16 MiB, some seconds of full load. Most parcels are gone a second after they came: what is copied from the write-ahead
+# log to the database later is copied once, or never.
+WAL_PAGES = 4000
 FORMAT = 1  # raise it when what is saved cannot be read by the version before
 
 InsertParcels = Callable[[sqlite3.Connection, Sequence[Parcel], str, float], None]
@@ -43,6 +46,7 @@ class CheckpointStore:
             path.chmod(0o600)
             self._connection.execute("PRAGMA auto_vacuum = incremental")  # a backlog of the outbox gives its space back
             self._connection.execute("PRAGMA journal_mode = WAL")
+            self._connection.execute(f"PRAGMA wal_autocheckpoint = {WAL_PAGES}")
             self._connection.execute(f"PRAGMA synchronous = {synchronous}")
             self._connection.executescript(_SCHEMA + outbox_schema)
         except (sqlite3.Error, OSError) as error:

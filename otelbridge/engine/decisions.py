@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from operator import methodcaller
 
 import msgspec
 import polars as pl
@@ -108,13 +109,24 @@ def decisions_of_kept(spans: pl.DataFrame) -> dict[int, Decision]:
 _Saved = list[tuple[tuple[bool, str | None, float | None], bytes]]  # decision, 16-byte ids of all traces it fell on
 
 
+_sixteen_bytes = methodcaller("to_bytes", 16, "big")
+
+
 def _encode(unsaved: list[Mapping[int, Decision]]) -> bytes:
     if not unsaved:
         return b""
-    by_decision: dict[Decision, list[bytes]] = {}
+    # By object first: hashing a decision for each trace would cost more than all else.
+    of_object: dict[int, tuple[Decision, list[int]]] = {}
     for decided in unsaved:
         for trace_id, decision in decided.items():
-            by_decision.setdefault(decision, []).append(trace_id.to_bytes(16, "big"))
+            known = of_object.get(id(decision))
+            if known is None:
+                of_object[id(decision)] = (decision, [trace_id])
+            else:
+                known[1].append(trace_id)
+    by_decision: dict[Decision, list[bytes]] = {}
+    for decision, ids in of_object.values():
+        by_decision.setdefault(decision, []).extend(map(_sixteen_bytes, ids))
     return msgspec.msgpack.encode(
         [((decision.kept, decision.rule, decision.rate), b"".join(ids)) for decision, ids in by_decision.items()]
     )

@@ -271,7 +271,8 @@ class Task:
 
     def _encode(self, component: str, exporter: Exporter, kept: Kept) -> Encoded:
         try:
-            return exporter.encode(kept)
+            encoded = exporter.encode(kept)
+            return Encoded(exporter.pack(encoded.parcels), encoded.dropped)
         except Exception as error:  # noqa: BLE001 # the step boundary: the spans are counted, the pipeline goes on
             self._on_error(component, error)
             return Encoded([], {DropReason.UNREADABLE: kept.spans.height})

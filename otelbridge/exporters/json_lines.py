@@ -15,6 +15,7 @@ from pathlib import Path
 
 from otelbridge.core.component import Parcel
 from otelbridge.core.errors import CannotStart, RetryLater
+from otelbridge.exporters.sentry.compression import NONE, compressed
 
 FOLDER_MODE = 0o700
 FILE_MODE = 0o600
@@ -27,7 +28,8 @@ def line(parcel: Parcel, now: float) -> bytes:
 
     The payload is spliced in as it is, not parsed: it is JSON without line breaks already.
     """
-    header, item, payload = parcel.body.split(b"\n", 2)
+    # Compressed parcels come from the exporter `sentry`, whose outbox the local store takes over when its DSN is gone.
+    header, item, payload = compressed(parcel.body, NONE).split(b"\n", 2)
     return _BEGINNING + b'%b","time":%.3f,"category":"%b","spans":%d,"header":%b,"item":%b,"payload":%b}\n' % (
         parcel.id.encode(),
         now,

@@ -26,6 +26,8 @@ def rate_limits(header: str) -> tuple[RateLimit, ...]:
 
     What cannot be read is skipped.
     """
+    if not header:  # the rule; and reading nothing would cost an exception
+        return ()
     limits = []
     for limit in header.split(","):
         seconds, _, rest = limit.strip().partition(":")

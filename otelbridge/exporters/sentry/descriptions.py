@@ -62,6 +62,22 @@ _TEMPLATES = {
     "mcp.server": (("mcp.method.name", "gen_ai.tool.name"), ("mcp.method.name", "gen_ai.prompt.name")),
 }
 
+DESCRIBED_BY_ATTRIBUTES = frozenset({"http.client", *_TEMPLATES})
+"""Ops of spans whose description may be made of attributes."""
+NAMES_IN_DESCRIPTIONS = frozenset(
+    {
+        "http.response.status_code",
+        "http.status_code",
+        "rpc.grpc.status_code",
+        "http.request.method",
+        "http.method",
+        "url.full",
+        "http.url",
+        *(key for alternatives in _TEMPLATES.values() for keys in alternatives for key in keys),
+    }
+)
+"""Names of the data that status and description are made of."""
+
 
 def failure_status(data: Mapping[str, Any]) -> str:
     """Status of a failed span."""

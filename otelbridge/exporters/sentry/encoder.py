@@ -9,14 +9,18 @@ Everything is deterministic: encoding the same again gives the same bytes under 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 from otelbridge.core.component import Encoded, Kept, Parcel
 from otelbridge.core.findings import Breadcrumb, Finding
 from otelbridge.exporters.sentry.attributes import AttributeReader, scalar
-from otelbridge.exporters.sentry.envelope import envelope
+from otelbridge.exporters.sentry.envelope import envelope, framed
+from otelbridge.exporters.sentry.facts import FactFinder, SegmentFacts
 from otelbridge.exporters.sentry.findings import finding_event
+from otelbridge.exporters.sentry.forest import Forest, Trace
+from otelbridge.exporters.sentry.fragments import encode_json
 from otelbridge.exporters.sentry.issues import EventReader, distinct, error_event
 from otelbridge.exporters.sentry.limits import (
     MAX_BREADCRUMB_DATA_BYTES,
@@ -30,10 +34,10 @@ from otelbridge.exporters.sentry.limits import (
 from otelbridge.exporters.sentry.mapping import SpanMapper
 from otelbridge.exporters.sentry.resources import Emitters
 from otelbridge.exporters.sentry.scrubbing import shield, shield_name
-from otelbridge.exporters.sentry.segments import TraceTree
-from otelbridge.exporters.sentry.survivors import Survivors, survivors, units
-from otelbridge.exporters.sentry.transactions import SegmentFacts, TransactionWriter
+from otelbridge.exporters.sentry.survivors import Survivors, survivors
+from otelbridge.exporters.sentry.transactions import TransactionWriter
 
+REMEMBERED_CONTEXTS = 2048
 MAX_BREADCRUMBS = 100  # as many as Sentry's SDKs keep
 
 TRANSACTION = "transaction"
@@ -81,12 +85,9 @@ class SentryEncoder:
         dropped: dict[str, int] = {}
         if not kept.spans.is_empty():
             spans, dropped = survivors(kept, self._emitters, self._reader, self._max_age_seconds)
-            export = _Export(
-                spans, self._reader, self._public_keys, units(kept.added), self._max_spans, self._max_errors
-            )
-            hints = _by_trace(kept.breadcrumbs)
-            for rows in spans.traces():
-                parcels += export.trace(rows, hints.get(spans.trace_id[rows.start], []))
+            if spans.height:
+                export = _Export(spans, self._reader, self._public_keys, self._max_spans, self._max_errors)
+                parcels += export.parcels(kept.breadcrumbs)
         parcels += [
             self._finding(finding)
             for finding in kept.findings
@@ -112,57 +113,73 @@ class _Export:
         spans: Survivors,
         reader: AttributeReader,
         public_keys: Mapping[str, str],
-        units: Mapping[str, str],
         max_spans: int,
         max_errors: int,
     ) -> None:
         self._spans = spans
-        self._mapper = SpanMapper(spans, reader)
-        self._writer = TransactionWriter(spans, units, max_spans)
+        mapper = SpanMapper(spans, reader)
+        self._facts = FactFinder(spans, mapper)
+        self._writer = TransactionWriter(spans, mapper, max_spans)
         self._events = EventReader(spans, reader)
         self._public_keys = public_keys
         self._max_errors = max_errors
 
-    def trace(self, rows: range, hints: list[Breadcrumb]) -> list[Parcel]:
-        """Transactions and error events of the trace in these rows."""
-        tree = TraceTree(self._spans, rows)
-        mapped = self._mapper.spans(rows)
-        facts = {
-            segment.root: self._writer.facts(segment, [mapped[row - rows.start] for row in segment.rows])
-            for segment in tree.segments()
-        }
+    def parcels(self, breadcrumbs: tuple[Breadcrumb, ...]) -> Iterator[Parcel]:
+        """Transactions and error events of all traces."""
+        hints = _by_trace(breadcrumbs)
+        for trace, trace_id in zip(Forest(self._spans), self._spans.trace_hex, strict=True):
+            of_trace = hints.get(self._spans.trace_id[trace.rows.start], []) if hints else []
+            yield from self._trace(trace, trace_id, of_trace)
+
+    def _trace(self, trace: Trace, trace_id: str, hints: list[Breadcrumb]) -> Iterator[Parcel]:
+        facts = {segment.root: self._facts.facts(segment, trace_id) for segment in trace.segments}
         header = self._header(facts)
-        exceptions, events = self._events.read(rows)
-        breadcrumbs = _breadcrumbs(tree, list(facts), hints, events) if hints or events else {}
-        parcels = []
+        exceptions, events = self._events.read(trace.rows)
+        breadcrumbs = _breadcrumbs(trace, list(facts), hints, events) if hints or events else {}
         for root, of_segment in facts.items():
             for transaction in self._writer.transactions(of_segment, breadcrumbs.get(root, [])):
-                body = envelope("transaction", transaction.payload, header)
+                body = framed("transaction", _with_id(transaction.id, header), transaction.payload)
                 destination = of_segment.emitter.destination
-                parcels.append(Parcel(transaction.id, destination, TRANSACTION, body, transaction.spans))
-        for exception in distinct(exceptions, tree)[: self._max_errors] if exceptions else ():
-            root = tree.root(exception.row)
+                yield Parcel(transaction.id, destination, TRANSACTION, body, transaction.spans)
+        for exception in distinct(exceptions, trace)[: self._max_errors] if exceptions else ():
+            root = trace.root(exception.row)
             event = error_event(exception, facts[root], self._spans, breadcrumbs.get(root, []))
-            body = envelope("event", event, header)
-            parcels.append(Parcel(event["event_id"], facts[root].emitter.destination, ERROR, body, 0))
-        return parcels
+            body = framed("event", _with_id(event["event_id"], header), encode_json(event))
+            yield Parcel(event["event_id"], facts[root].emitter.destination, ERROR, body, 0)
 
-    def _header(self, facts: Mapping[int, SegmentFacts]) -> dict[str, str] | None:
-        """The dynamic sampling context: the same for everything of a trace, from its head where that is known."""
-        is_head = {root: not self._spans.parent_id[root] for root in facts}
-        row = next((root for root in facts if is_head[root]), next(iter(facts)))
+    def _header(self, facts: Mapping[int, SegmentFacts]) -> bytes:
+        """The dynamic sampling context as a member of an envelope's header, after a comma.
+
+        It is the same for everything of a trace, from its head where that is known.
+        """
+        parents = self._spans.parent_id
+        row = next((root for root in facts if not parents[root]), next(iter(facts)))
         head = facts[row]
         public_key = self._public_keys.get(head.emitter.destination)
         if public_key is None:
-            return None
-        known = {
-            "transaction": head.name if is_head[row] else None,
-            "environment": head.emitter.environment,
-            "release": head.emitter.release,
-            "sample_rate": None if head.rate is None else repr(head.rate),
-        }
-        header = {"trace_id": head.root["trace_id"], "public_key": public_key, "sampled": "true"}
-        return header | {name: value for name, value in known.items() if value is not None}
+            return b""
+        name = None if parents[row] else head.name
+        known = _sampling_context(public_key, name, head.emitter.environment, head.emitter.release, head.rate)
+        return b',"trace":{"trace_id":"%b",%b}' % (head.trace_id.encode(), known)
+
+
+@lru_cache(REMEMBERED_CONTEXTS)
+def _sampling_context(
+    public_key: str, transaction: str | None, environment: str | None, release: str | None, rate: float | None
+) -> bytes:
+    known = {
+        "public_key": public_key,
+        "sampled": "true",
+        "transaction": transaction,
+        "environment": environment,
+        "release": release,
+        "sample_rate": None if rate is None else repr(rate),
+    }
+    return encode_json({name: value for name, value in known.items() if value is not None})[1:-1]
+
+
+def _with_id(event_id: str, header: bytes) -> bytes:
+    return b'{"event_id":"%b"%b}' % (event_id.encode(), header)
 
 
 def _by_trace(breadcrumbs: tuple[Breadcrumb, ...]) -> dict[int, list[Breadcrumb]]:
@@ -173,15 +190,15 @@ def _by_trace(breadcrumbs: tuple[Breadcrumb, ...]) -> dict[int, list[Breadcrumb]
 
 
 def _breadcrumbs(
-    tree: TraceTree, roots: list[int], hints: list[Breadcrumb], events: Mapping[int, list[dict[str, Any]]]
+    trace: Trace, roots: list[int], hints: list[Breadcrumb], events: Mapping[int, list[dict[str, Any]]]
 ) -> dict[int, list[dict[str, Any]]]:
     """Breadcrumbs by local root; those of a span that is not there are with the first."""
     found: dict[int, list[dict[str, Any]]] = {root: [] for root in roots}
     for hint in hints:
-        row = tree.row(hint.span_id)
-        found[roots[0] if row is None else tree.root(row)].append(_breadcrumb(hint))
+        row = trace.row(hint.span_id)
+        found[roots[0] if row is None else trace.root(row)].append(_breadcrumb(hint))
     for row, of_span in events.items():
-        found[tree.root(row)] += of_span
+        found[trace.root(row)] += of_span
     return {root: _latest(breadcrumbs) for root, breadcrumbs in found.items()}
 
 

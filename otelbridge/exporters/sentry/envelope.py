@@ -39,6 +39,14 @@ def envelope(item_type: str, payload: dict[str, Any], trace: dict[str, str] | No
         header["event_id"] = payload["event_id"]
     if trace:
         header["trace"] = trace
-    body = _encode(payload)
-    item = {"type": item_type, "content_type": "application/json", "length": len(body)}
-    return b"%b\n%b\n%b\n" % (_encode(header), _encode(item), body)
+    return framed(item_type, _encode(header), _encode(payload))
+
+
+def framed(item_type: str, header: bytes, payload: bytes) -> bytes:
+    """The same from a header and a payload that are JSON already."""
+    return b'%b\n{"type":"%b","content_type":"application/json","length":%d}\n%b\n' % (
+        header,
+        item_type.encode(),
+        len(payload),
+        payload,
+    )

@@ -21,6 +21,7 @@ from otelbridge.core.component import (
 from otelbridge.core.errors import CannotStart, Rejected, RetryLater
 from otelbridge.exporters.sentry import answers
 from otelbridge.exporters.sentry.client_report import client_report
+from otelbridge.exporters.sentry.compression import compressed
 from otelbridge.exporters.sentry.destinations import CLIENT, Router, destination
 from otelbridge.exporters.sentry.encoder import SentryEncoder
 from otelbridge.exporters.sentry.transport import Connection, Transport
@@ -141,8 +142,8 @@ class SentryExporter(Exporter):
             connect_timeout_seconds=config.connect_timeout_seconds,
             proxy=None if config.proxy is None else config.proxy.get_secret_value(),
             ca_certs=config.ca_certs,
-            compression=config.compression,
         )
+        self._compression: dict[str, str] = dict.fromkeys(router.destinations, config.compression)
         self._transports = {
             name: Transport(target.url, _headers(target.authorization), connection)
             for name, target in router.destinations.items()
@@ -157,16 +158,30 @@ class SentryExporter(Exporter):
         """Everything in `kept` as parcels, a transaction, an error event or a finding each."""
         return self._encoder.encode(kept)
 
+    def pack(self, parcels: list[Parcel]) -> list[Parcel]:
+        """With bodies as they will be posted."""
+        return [
+            Parcel(
+                parcel.id,
+                parcel.destination,
+                parcel.category,
+                compressed(parcel.body, self._compression[parcel.destination]),
+                parcel.spans,
+            )
+            for parcel in parcels
+        ]
+
     def deliver(self, parcel: Parcel, now: float) -> tuple[RateLimit, ...]:
         """One POST. Returns the pauses that Sentry asks for although it took the parcel."""
         transport = self._transports.get(parcel.destination)
         if transport is None:
             raise Rejected(f"the configuration has no project {parcel.destination} any more")
-        answer = transport.post(parcel.body)
+        compression = self._compression[parcel.destination]
+        answer = transport.post(compressed(parcel.body, compression), compression)
         if answers.accepted(answer.status):
             return answers.rate_limits(answer.headers.get("x-sentry-rate-limits", ""))
-        if answer.status == 415 and transport.compression == "zstd":
-            transport.compression = "gzip"
+        if answer.status == 415 and compression == "zstd":
+            self._compression[parcel.destination] = "gzip"
             raise RetryLater("the server does not know zstd; going on with gzip", 0.0)
         raise answers.error(answer.status, answer.headers, answer.body, now)
 

@@ -10,9 +10,8 @@ from otelbridge.core.findings import Finding
 from otelbridge.exporters.sentry.attributes import scalar
 from otelbridge.exporters.sentry.envelope import event_id
 from otelbridge.exporters.sentry.limits import MAX_CONTEXT_BYTES, MAX_MESSAGE, MAX_NAME, clip, fit, one_line
-from otelbridge.exporters.sentry.resources import environment_name, release_name
+from otelbridge.exporters.sentry.resources import SDK, environment_name, release_name
 from otelbridge.exporters.sentry.scrubbing import shield, shield_name
-from otelbridge.exporters.sentry.transactions import SDK
 
 _NOT_IN_TAG_NAME = re.compile(r"[^a-zA-Z0-9_.:-]+")
 # Contexts with a meaning and a schema of Sentry's own (relay-event-schema/src/protocol/contexts/mod.rs).

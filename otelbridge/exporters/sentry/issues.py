@@ -17,6 +17,8 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from otelbridge.exporters.sentry.attributes import AttributeReader
 from otelbridge.exporters.sentry.envelope import event_id
 from otelbridge.exporters.sentry.error_texts import without_values
+from otelbridge.exporters.sentry.facts import SegmentFacts
+from otelbridge.exporters.sentry.forest import Trace
 from otelbridge.exporters.sentry.limits import (
     MAX_BREADCRUMB_DATA_BYTES,
     MAX_BREADCRUMB_MESSAGE,
@@ -27,10 +29,8 @@ from otelbridge.exporters.sentry.limits import (
 )
 from otelbridge.exporters.sentry.mapping import STATUS_ERROR
 from otelbridge.exporters.sentry.scrubbing import shield
-from otelbridge.exporters.sentry.segments import TraceTree
 from otelbridge.exporters.sentry.stacktraces import ParsedException, bounded, parse, split_type
 from otelbridge.exporters.sentry.survivors import Survivors
-from otelbridge.exporters.sentry.transactions import SegmentFacts
 
 EXCEPTION_EVENT = "exception"
 MAX_EVENTS_OF_A_SPAN = 1_000  # SDKs stop at 128 unless told otherwise
@@ -80,6 +80,8 @@ class EventReader:
         exceptions: list[Exceptional] = []
         breadcrumbs: dict[int, list[dict[str, Any]]] = {}
         events = self._spans.details.events
+        if events.keys().isdisjoint(rows):
+            return exceptions, breadcrumbs
         for row in rows:
             if row not in events:
                 continue
@@ -123,7 +125,7 @@ class EventReader:
         return min(max(event.time_unix_nano, start), end)
 
 
-def distinct(exceptions: Iterable[Exceptional], tree: TraceTree) -> list[Exceptional]:
+def distinct(exceptions: Iterable[Exceptional], trace: Trace) -> list[Exceptional]:
     """Of the same error on a span and on spans above it, the innermost; `reached` says where it got."""
     by_row: dict[int, dict[tuple[str, str], Exceptional]] = {}
     for exception in exceptions:
@@ -133,7 +135,7 @@ def distinct(exceptions: Iterable[Exceptional], tree: TraceTree) -> list[Excepti
     repeated: set[int] = set()
     everything = [exception for found in by_row.values() for exception in found.values()]
     for exception in everything:
-        for above in _ancestors(exception.row, tree):
+        for above in _ancestors(exception.row, trace):
             same = by_row.get(above, {}).get(exception.identity)
             if same is not None:
                 exception.reached.add(above)
@@ -141,13 +143,13 @@ def distinct(exceptions: Iterable[Exceptional], tree: TraceTree) -> list[Excepti
     return [exception for exception in everything if id(exception) not in repeated]
 
 
-def _ancestors(row: int, tree: TraceTree) -> Iterable[int]:
+def _ancestors(row: int, trace: Trace) -> Iterable[int]:
     seen = {row}
-    parent = tree.parent(row)
+    parent = trace.parent(row)
     while parent is not None and parent not in seen:
         yield parent
         seen.add(parent)
-        parent = tree.parent(parent)
+        parent = trace.parent(parent)
 
 
 def error_event(

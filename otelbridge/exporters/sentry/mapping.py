@@ -3,140 +3,199 @@
 The rules are Relay's (relay-spans/src/otel_to_sentry_v2.rs, op.rs, and the description templates of sentry-conventions)
 as far as they have no reason to differ. They differ in two places. A statement is sent without its values. And the
 status of a failed call is the precise one where HTTP or gRPC tells it.
+
+All spans of an export are mapped at once, on columns. Spans that need a closer look, because they failed, because their
+description is made of attributes, or because their data is irregular, are few and looked at one by one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-import msgspec
 import numpy as np
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from otelbridge.exporters.sentry.attributes import DATA, RENAMED, STATEMENT, TAG, UNREADABLE, AttributeReader
-from otelbridge.exporters.sentry.descriptions import description, failure_status
+from otelbridge.core import schema
+from otelbridge.exporters.sentry.attributes import AttributeReader
+from otelbridge.exporters.sentry.data import REPAIRED, STATUS_MESSAGE, SpanData
+from otelbridge.exporters.sentry.descriptions import DESCRIBED_BY_ATTRIBUTES, description, failure_status
 from otelbridge.exporters.sentry.error_texts import without_values
-from otelbridge.exporters.sentry.limits import MAX_ATTRIBUTES, MAX_OP, MAX_SPAN_BYTES, clip, fit
-from otelbridge.exporters.sentry.scrubbing import SECOND_SPELLING, is_destroyed
-from otelbridge.exporters.sentry.survivors import Survivors
-from otelbridge.semconv.statements import analyse
+from otelbridge.exporters.sentry.fragments import (
+    Mask,
+    Pool,
+    Rows,
+    Texts,
+    encode_json,
+    seconds,
+    separated,
+    span_ids,
+    texts,
+)
+from otelbridge.exporters.sentry.limits import MAX_DESCRIPTION, MAX_OP, MAX_SPAN_BYTES, clip, fit
+from otelbridge.exporters.sentry.spanjson import SpanJson
+from otelbridge.exporters.sentry.survivors import NORMALIZED_STATEMENT, Survivors
 
 ORIGIN = "auto.otlp.spans"
-REPAIRED = "otelbridge.repaired"
 MAX_LINKS = 128  # as many as SDKs keep
 STATUS_ERROR = 2
 LINK_IS_SAMPLED = 1
 
 _KINDS = ("", "internal", "server", "client", "producer", "consumer")
-_NOT_PLAIN = ("", None)
-
-encode_json: Callable[[Any], bytes] = msgspec.json.Encoder().encode
+_AI_OPERATION = "gen_ai.operation.name"
+_NO_OP = "default"
 
 
 class SpanMapper:
-    """Maps the rows of `Survivors`."""
+    """Maps `Survivors`.
+
+    Attributes:
+        data: of the spans.
+        op: of each row, as it is sent.
+        descriptions: of each row.
+        tags: of the few spans that have some, by row.
+        json: all spans.
+    """
 
     def __init__(self, spans: Survivors, reader: AttributeReader) -> None:
         self._spans = spans
         self._reader = reader
-        self._span_id = hexadecimal(spans.span_id)
-        self._parent_id = hexadecimal(spans.parent_id)
-        self._trace_id = _trace_ids(spans.trace_id)
-        # Most attributes go into data as they are. Those are put there by one call a span, without a loop in Python.
-        self._plain = [(name, value) if fate == DATA else _NOT_PLAIN for name, value, fate in spans.attributes]
-        self._rare = {
-            *spans.details.links,
-            *spans.details.status_message,
-            *(row for row, is_repaired in enumerate(spans.has_repaired_times) if is_repaired),
-            *(row for row, emitter in enumerate(spans.emitter) if not emitter.is_readable),
-        }
+        self._statements = texts(spans.frame[NORMALIZED_STATEMENT])
+        self.data = SpanData(spans, self._statements, self._is_rare())
+        self._is_irregular = self.data.irregular
+        self.op = self._ops()
+        self._status = self._statuses()
+        self.descriptions = self._described()
+        self.tags: dict[int, dict[str, str]] = {}
+        self._links: dict[int, list[dict[str, Any]]] = {}
+        self._finished: dict[int, dict[str, Any]] = {}
+        for row in np.flatnonzero(self._is_irregular).tolist():
+            self._finish(row)
+        self.json = self._json()
+        for row in np.flatnonzero(self.json.sizes() > MAX_SPAN_BYTES).tolist():
+            self.json.replace(row, *self._shortened(row))
 
-    def spans(self, rows: range) -> list[dict[str, Any]]:
-        """The Sentry spans of some rows: of a trace at a time, which is then still in the processor's cache."""
-        spans, offsets = self._spans, self._spans.details.offsets
-        mapped: list[dict[str, Any]] = []
-        for row in rows:
-            op, kind = spans.op[row], spans.kind[row]
-            span: dict[str, Any] = {
-                "span_id": self._span_id[row],
-                "trace_id": self._trace_id[row],
-                "start_timestamp": spans.start_ns[row] / 1e9,
-                "timestamp": spans.end_ns[row] / 1e9,
-                "op": op if len(op) <= MAX_OP else clip(op, MAX_OP),
-                "origin": ORIGIN,
-            }
-            if spans.parent_id[row]:
-                span["parent_span_id"] = self._parent_id[row]
-            if 0 < kind < len(_KINDS):
-                span["kind"] = _KINDS[kind]
-            self._describe(row, span, offsets[row], offsets[row + 1])
-            mapped.append(span)
-        return mapped
+    def looked_up(self, row: int) -> Mapping[str, Any]:
+        """Data of a span as it is sent, at least what has one of the names in LOOKED_UP."""
+        return self._finished[row] if row in self._finished else self.data.looked_up(row)
 
-    def _describe(self, row: int, span: dict[str, Any], first: int, last: int) -> None:
-        """Add data, status and description; the span's attributes are those from first to last."""
-        spans = self._spans
-        repaired = []
-        if last - first > MAX_ATTRIBUTES:
-            last = first + MAX_ATTRIBUTES
-            repaired.append("attributes")
-        attributes = spans.details.attributes[first:last]
-        span["data"] = data = dict(map(self._plain.__getitem__, attributes))
-        statement = spans.statement[row]
-        if "" in data:
-            statement = self._place(attributes, span, repaired, statement)
-        if row in spans.added:
-            data.update(spans.added[row])
-        data.update(spans.emitter[row].scope)
-        if statement and not is_destroyed(statement):
-            data["db.query.text"] = statement
-        if "gen_ai.usage.input_tokens" in data or "gen_ai.usage.output_tokens" in data:
-            _spell_twice(data)
-        if span["op"] == "default" and isinstance(data.get("gen_ai.operation.name"), str):
-            span["op"] = clip(f"gen_ai.{data['gen_ai.operation.name']}", MAX_OP)  # known since a processor found out
-        span["status"] = failure_status(data) if spans.status[row] == STATUS_ERROR else "ok"
-        span["description"] = description(span["op"], spans.name[row], data, statement)
-        if repaired or row in self._rare:
-            self._add_rarities(row, span, repaired)
+    # columns
 
-    def _place(
-        self, attributes: Sequence[int], span: dict[str, Any], repaired: list[str], statement: str | None
-    ) -> str | None:
-        """Put attributes that are not plain where they belong; returns the statement without its values."""
-        data = span["data"]
-        del data[""]
-        for name, value, fate in map(self._spans.attributes.__getitem__, attributes):
-            if fate == DATA:
-                continue
-            if fate == RENAMED:
-                data.setdefault(name, value)
-            elif fate == TAG:
-                span.setdefault("tags", {})[name] = value
-            elif fate == STATEMENT:
-                statement = statement or _without_values(value, data)
-            elif fate == UNREADABLE:
-                repaired.append("attributes")
-        return statement
+    def _is_rare(self) -> Mask:
+        spans, details = self._spans, self._spans.details
+        rare: Mask = (
+            spans.has_repaired_times | np.array([not e.is_readable for e in spans.emitters])[spans.emitter_index]
+        )
+        rare[[*details.links, *details.status_message]] = True
+        return rare
 
-    def _add_rarities(self, row: int, span: dict[str, Any], repaired: list[str]) -> None:
-        """What few spans have: a status message, links, repairs."""
-        spans, data = self._spans, span["data"]
-        details = spans.details
+    def _ops(self) -> Texts:
+        ops = texts(self._spans.frame["op"])
+        ops.distinct = [clip(op, MAX_OP) for op in ops.distinct]
+        unknown = _is_one_of(ops, (_NO_OP,)) & self.data.having((_AI_OPERATION,))
+        for row in np.flatnonzero(unknown).tolist():
+            operation = self.data.looked_up(row).get(_AI_OPERATION)
+            if isinstance(operation, str):  # known since a processor found out
+                ops[row] = clip(f"gen_ai.{operation}", MAX_OP)
+        return ops
+
+    def _statuses(self) -> Texts:
+        statuses = Texts(["ok"], np.zeros(self._spans.height, np.int64))
+        failed = self._spans.frame["status"].to_numpy() == STATUS_ERROR
+        for row in np.flatnonzero(failed).tolist():
+            statuses[row] = failure_status(self.data.looked_up(row))
+        return statuses
+
+    def _described(self) -> Texts:
+        """The statement of queries, else the name, else the op; or what attributes say."""
+        names, statements, ops = texts(self._spans.frame["name"]), self._statements, self.op
+        candidates = [clip(text, MAX_DESCRIPTION) for text in (*names.distinct, *statements.distinct)] + ops.distinct
+        first_statement, first_op = len(names.distinct), len(names.distinct) + len(statements.distinct)
+        is_query = np.array([op.startswith("db") for op in ops.distinct], np.bool_)[ops.index]
+        is_told = is_query & self.data.has_statement
+        has_name = np.array([bool(name) for name in names.distinct], np.bool_)[names.index]
+        index = np.where(has_name, names.index, first_op + ops.index)
+        described = Texts(candidates, np.where(is_told, first_statement + statements.index, index))
+        for row in np.flatnonzero(self._is_irregular).tolist():
+            reading = self.data.read(row)
+            described[row] = description(ops[row], names[row], reading.data, reading.statement)
+        by_attributes = _is_one_of(ops, DESCRIBED_BY_ATTRIBUTES) & ~self._is_irregular
+        for row in np.flatnonzero(by_attributes).tolist():
+            described[row] = description(ops[row], names[row], self.data.looked_up(row), None)
+        return described
+
+    def _json(self) -> SpanJson:
+        spans, frame = self._spans, self._spans.frame
+        pool = Pool()
+        nothing, comma, braces = (pool.add([text]) for text in (b"", b",", b"}}"))
+        rows = np.arange(spans.height)
+        parent_ids = frame[schema.PARENT_SPAN_ID].to_numpy()
+        kind = frame["kind"].to_numpy().astype(np.int64)
+        head: tuple[int | Rows, ...] = (
+            pool.add([b',{"start_timestamp":']),
+            pool.add(seconds(frame["start_ns"])) + rows,
+            pool.add([b',"timestamp":']),
+            pool.add(seconds(frame["end_ns"])) + rows,
+            pool.add([b',"description":%b,' % text for text in map(encode_json, self.descriptions.distinct)])
+            + self.descriptions.index,
+            pool.add([b'"kind":"%b",' % kind.encode() if kind else b"" for kind in _KINDS])
+            + np.where((kind > 0) & (kind < len(_KINDS)), kind, 0),
+            self._few(pool, b'"tags":%b,', self.tags, nothing),
+        )
+        context: tuple[int | Rows, ...] = (
+            pool.add(span_ids(frame[schema.SPAN_ID].to_numpy(), b'"span_id":"', b'",')) + rows,
+            pool.add(span_ids(parent_ids, b'"parent_span_id":"', b'",', parent_ids != 0)) + rows,
+            pool.add([b'"trace_id":"%b",' % trace_id.encode() for trace_id in spans.trace_hex]) + spans.trace_index,
+            pool.add([b'"op":%b,"origin":"%b",' % (encode_json(op), ORIGIN.encode()) for op in self.op.distinct])
+            + self.op.index,
+            pool.add([b'"status":%b,' % encode_json(status) for status in self._status.distinct]) + self._status.index,
+            self._few(pool, b'"links":%b,', self._links, nothing),
+            pool.add([b'"data":{']),
+        )
+        before = np.empty((spans.height, len(head) + len(context)), np.int64)
+        for place, column in enumerate((*head, *context)):
+            before[:, place] = column
+        members, at = self.data.members(pool, ~self._is_irregular)
+        finished = pool.add([encode_json(data)[1:-1] for data in self._finished.values()])
+        members = np.concatenate([members, finished + np.arange(len(self._finished))])
+        at = np.concatenate([at, np.array(list(self._finished), np.int64)])
+        data, counts = separated(members, at, spans.height, comma, nothing)
+        return SpanJson(pool, before, data, counts, braces, len(head))
+
+    def _few(self, pool: Pool, template: bytes, of_rows: Mapping[int, Any], nothing: int) -> Rows:
+        """What few spans have, by row."""
+        numbers = np.full(self._spans.height, nothing)
+        if of_rows:
+            members = [template % encode_json(value) for value in of_rows.values()]
+            numbers[list(of_rows)] = pool.add(members) + np.arange(len(members))
+        return numbers
+
+    # one by one
+
+    def _finish(self, row: int) -> None:
+        """Add to an irregular span what few have: tags, a status message, links, repairs."""
+        spans, details, reading = self._spans, self._spans.details, self.data.read(row)
+        data, repaired = reading.data, list(reading.repaired)
+        if reading.tags:
+            self.tags[row] = reading.tags
         if row in details.status_message:
-            message = details.status_message[row].decode(errors="replace")
-            data["sentry.status.message"] = without_values(message)
+            message = without_values(details.status_message[row].decode(errors="replace"))
+            data = {**data, STATUS_MESSAGE: message}
         if row in details.links:
-            span["links"] = self._links(details.links[row], repaired)
+            self._links[row] = self._mapped_links(details.links[row], repaired)
         if spans.has_repaired_times[row]:
             repaired.append("times")
         if not spans.emitter[row].is_readable:
             repaired.append("resource")
         if repaired:
-            data[REPAIRED] = ",".join(sorted(set(repaired)))
+            data = {**data, REPAIRED: ",".join(sorted(set(repaired)))}
+        self._finished[row] = data
 
-    def _links(self, encoded_links: list[bytes], repaired: list[str]) -> list[dict[str, Any]]:
+    def _all_data(self, row: int) -> Mapping[str, Any]:
+        return self._finished[row] if row in self._finished else self.data.read(row).data
+
+    def _mapped_links(self, encoded_links: list[bytes], repaired: list[str]) -> list[dict[str, Any]]:
         links = []
         for encoded in encoded_links[:MAX_LINKS]:
             try:
@@ -157,17 +216,40 @@ class SpanMapper:
             links.append(mapped)
         return links
 
+    def _shortened(self, row: int) -> tuple[bytes, bytes]:
+        """Head and context of a span that is too large."""
+        spans = self._spans
+        head: dict[str, Any] = {
+            "start_timestamp": spans.start_ns[row] / 1e9,
+            "timestamp": spans.end_ns[row] / 1e9,
+            "description": self.descriptions[row],
+        }
+        context: dict[str, Any] = {
+            "span_id": f"{spans.span_id[row]:016x}",
+            "trace_id": f"{spans.trace_id[row]:032x}",
+            "op": self.op[row],
+            "origin": ORIGIN,
+            "status": self._status[row],
+        }
+        if spans.parent_id[row]:
+            context["parent_span_id"] = f"{spans.parent_id[row]:016x}"
+        if 0 < spans.kind[row] < len(_KINDS):
+            head["kind"] = _KINDS[spans.kind[row]]
+        if row in self.tags:
+            head["tags"] = self.tags[row]
+        if row in self._links:
+            context["links"] = self._links[row]
+        span = shortened({**head, **context, "data": dict(self._all_data(row))})
+        self._finished[row] = span["data"]
+        if "tags" not in span:
+            self.tags.pop(row, None)
+        head = {name: value for name, value in span.items() if name in head}
+        context = {name: value for name, value in span.items() if name not in head}
+        return encode_json(head)[:-1] + b",", encode_json(context)[1:-2]
 
-def hexadecimal(ids: Sequence[int | None]) -> list[str]:
-    """Span ids as 16 digits each; null is all zero."""
-    digits = np.array([number or 0 for number in ids], dtype=">u8").tobytes().hex()
-    return [digits[place : place + 16] for place in range(0, len(digits), 16)]
 
-
-def _trace_ids(ids: Sequence[int]) -> list[str]:
-    """Trace ids as 32 digits each; equal ones follow each other."""
-    known = {number: f"{number:032x}" for number in dict.fromkeys(ids)}
-    return list(map(known.__getitem__, ids))
+def _is_one_of(column: Texts, wanted: Iterable[str]) -> Mask:
+    return np.array([text in wanted for text in column.distinct], np.bool_)[column.index]
 
 
 def shortened(span: dict[str, Any]) -> dict[str, Any]:
@@ -180,17 +262,3 @@ def shortened(span: dict[str, Any]) -> dict[str, Any]:
     reasons = {"size", *span["data"].get(REPAIRED, "size").split(",")}
     span["data"][REPAIRED] = ",".join(sorted(reasons))
     return span
-
-
-def _without_values(text: str, data: Mapping[str, Any]) -> str | None:
-    system = data.get("db.system.name") or data.get("db.system")
-    statement = analyse(text, system if isinstance(system, str) else None)
-    return statement.text if statement else None
-
-
-def _spell_twice(data: dict[str, Any]) -> None:
-    for today, yesterday in SECOND_SPELLING.items():
-        if today in data:
-            data[yesterday] = data[today]
-        elif yesterday in data:
-            data[today] = data[yesterday]

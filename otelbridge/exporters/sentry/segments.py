@@ -7,8 +7,10 @@ root has ended, its hundred queries are one transaction, not a hundred.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from otelbridge.core import schema
 from otelbridge.exporters.sentry.survivors import Survivors
 
 _UNDERWAY = -1
@@ -19,11 +21,11 @@ class Segment:
     """One transaction to be.
 
     Attributes:
-        rows: the local root, then its spans by start.
+        rows: the local root, then its spans by start; a range where nothing else is in between.
         repeats: how many more spans are exact copies of these, sent twice by their client.
     """
 
-    rows: list[int]
+    rows: Sequence[int]
     repeats: int = 0
 
     @property
@@ -114,5 +116,5 @@ class TraceTree:
         return parent if ours is theirs or ours.identity == theirs.identity else None
 
     def _is_copy(self, row: int) -> bool:
-        first = self._row_of[self._spans.span_id[row]]
-        return bool(self._spans.raw[first] == self._spans.raw[row])
+        raw = self._spans.frame[schema.RAW]
+        return bool(raw[self._row_of[self._spans.span_id[row]]] == raw[row])

@@ -7,11 +7,9 @@ release, the user, a scrubbed description and some more. That is charged here in
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
 
+from otelbridge.exporters.sentry.fragments import Rows
 from otelbridge.exporters.sentry.limits import MAX_SPAN_BYTES, MAX_SPANS_BYTES
-from otelbridge.exporters.sentry.mapping import encode_json, shortened
 
 # Measured with sentry-relay on spans with the tags that relay-event-normalization (tag_extraction.rs) adds: 130 bytes
 # and at most once and a fifth of what it copies, besides the description, once as it is and once as a list of tables.
@@ -20,41 +18,32 @@ COPIES = 1.5
 SCRUBBED_DESCRIPTION_BYTES = 200  # relay-server: max_tag_value_length
 
 
-@dataclass(slots=True)
-class Part:
-    """The spans of one transaction: a JSON array, and the mapped spans that are in it."""
-
-    json: bytes
-    spans: Sequence[dict[str, Any]]
+def is_small(spans: int, json_bytes: int, max_spans: int, copied_bytes: int) -> bool:
+    """Whether so many spans are one transaction without a closer look."""
+    most_added_bytes = (ADDED_BY_RELAY_BYTES + COPIES * copied_bytes + SCRUBBED_DESCRIPTION_BYTES) * spans
+    return spans <= max_spans and json_bytes <= min(MAX_SPAN_BYTES, MAX_SPANS_BYTES - most_added_bytes)
 
 
-def split(spans: Sequence[dict[str, Any]], max_spans: int, copied_bytes: int) -> list[Part]:
+def split(
+    rows: Sequence[int], sizes: Rows, description_lengths: Rows, max_spans: int, copied_bytes: int
+) -> list[Sequence[int]]:
     """Consecutive parts, each of at most `max_spans` spans and small enough; at least one part.
 
-    A span that is too large alone is shortened. `copied_bytes` is the length of what Relay copies from the transaction
-    into each span: its name, release, environment and user.
+    Args:
+        rows: of the spans.
+        sizes: bytes of JSON of every row.
+        description_lengths: of every row.
+        max_spans: of one part.
+        copied_bytes: length of what Relay copies from the transaction into each span: its name, release, environment
+            and user.
     """
     added_bytes = ADDED_BY_RELAY_BYTES + COPIES * copied_bytes
-    most_bytes = (added_bytes + SCRUBBED_DESCRIPTION_BYTES) * len(spans)
-    together = encode_json(spans)
-    if len(together) <= min(MAX_SPAN_BYTES, MAX_SPANS_BYTES - most_bytes) and len(spans) <= max_spans:
-        return [Part(together, spans)]
-    encoded = list(map(_encoded, spans))
-    parts: list[Part] = []
+    parts: list[Sequence[int]] = []
     first, used = 0, 0.0
-    for index, one in enumerate(encoded):
-        cost = len(one) + added_bytes + min(len(spans[index]["description"]), SCRUBBED_DESCRIPTION_BYTES)
+    for index, row in enumerate(rows):
+        cost = int(sizes[row]) + added_bytes + min(int(description_lengths[row]), SCRUBBED_DESCRIPTION_BYTES)
         if index > first and (index - first >= max_spans or used + cost > MAX_SPANS_BYTES):
-            parts.append(_part(encoded, spans, first, index))
+            parts.append(rows[first:index])
             first, used = index, 0.0
         used += cost
-    return [*parts, _part(encoded, spans, first, len(spans))]
-
-
-def _encoded(span: dict[str, Any]) -> bytes:
-    encoded = encode_json(span)
-    return encoded if len(encoded) <= MAX_SPAN_BYTES else encode_json(shortened(span))
-
-
-def _part(encoded: list[bytes], spans: Sequence[dict[str, Any]], first: int, last: int) -> Part:
-    return Part(b"[%b]" % b",".join(encoded[first:last]), spans[first:last])
+    return [*parts, rows[first:]]

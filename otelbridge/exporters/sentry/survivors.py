@@ -1,16 +1,16 @@
-"""The spans of one export as lists, one entry a span, sorted by trace and start: what the loops of the encoder walk.
+"""The spans of one export, one row a span, sorted by trace and start: what the rest of the encoder works on.
 
-Whatever can be done for all spans at once is done here, on columns: ids, times, attributes, dropping what nobody can
-use.
+Whatever can be done for all spans at once is done on columns; lists are for those who look at single spans.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from otelbridge.core import schema
@@ -18,10 +18,11 @@ from otelbridge.core.batch import Origin
 from otelbridge.core.component import Kept
 from otelbridge.core.outcomes import DropReason
 from otelbridge.core.schema import Column
-from otelbridge.exporters.sentry.attributes import Attribute, AttributeReader, scalar
+from otelbridge.exporters.sentry.added import AddedColumn, added_columns
+from otelbridge.exporters.sentry.attributes import Attribute, AttributeReader
+from otelbridge.exporters.sentry.fragments import Rows, arrow
 from otelbridge.exporters.sentry.repair import REPAIRED_TIMES, repair_times
 from otelbridge.exporters.sentry.resources import Emitter, Emitters
-from otelbridge.exporters.sentry.scrubbing import shield
 from otelbridge.exporters.sentry.wire import Details, decode_details, readable
 from otelbridge.semconv.derived import PARENT_IS_KNOWN_REMOTE
 
@@ -31,7 +32,6 @@ SAMPLING_RULE = "sampling.rule"
 LATE = "late"
 
 _ELSEWHERE = frozenset({NORMALIZED_STATEMENT, SAMPLING_RATE, SAMPLING_RULE, LATE})  # said in a place of their own
-_KNOWN_TO_SENTRY = ("db.", "gen_ai.", "mcp.", "http.")  # conventions of these families are not scrubbed by value
 _NO_ORIGIN = Origin(b"", b"")
 
 _OPTIONAL: dict[str, pl.Expr] = {
@@ -49,53 +49,142 @@ _OTHERS = ("trace_state", schema.ORIGIN, schema.RAW, *_OPTIONAL)
 _FILLED = (
     pl.col("name", "trace_state").fill_null(""),
     pl.col("kind", "status").fill_null(0),
+    pl.col(schema.PARENT_SPAN_ID).fill_null(0),
     pl.col("op").fill_null("default"),
     pl.col("is_segment", LATE).fill_null(value=False),
 )
-_RAW_BYTES = "_raw_bytes"
 _PLACE = (schema.RECORD, schema.POSITION)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Survivors:
-    """One entry a span in every list.
+    """The spans of one export.
 
     Attributes:
+        frame: wire columns, `_OPTIONAL` ones and `_repaired_times`, without nulls but in statement, rate and rule; a
+            parent_span_id of 0 is none.
+        details: what else their bytes say.
         attributes: what the indices in `details.attributes` stand for.
-        added: values of added columns, by row and name.
-        raw: the spans' bytes.
-        raw_bytes: how many they are.
-        Others are named like their columns.
+        added: columns for the reader of the trace.
+        emitters: the distinct ones.
+        emitter_index: which of them a row has.
     """
 
-    trace_id: list[int]
-    span_id: list[int]
-    parent_id: list[int | None]
-    name: list[str]
-    kind: list[int]
-    start_ns: list[int]
-    end_ns: list[int]
-    status: list[int]
-    trace_state: list[str]
-    op: list[str]
-    is_segment: list[bool]
-    is_late: list[bool]
-    rate: list[float | None]
-    rule: list[str | None]
-    statement: list[str | None]
-    has_repaired_times: list[bool]
-    emitter: list[Emitter]
+    frame: pl.DataFrame
     details: Details
     attributes: list[Attribute]
-    added: dict[int, dict[str, Any]]
-    raw: pl.Series
-    raw_bytes: list[int]
+    added: list[AddedColumn]
+    emitters: list[Emitter]
+    emitter_index: Rows
 
+    @property
+    def height(self) -> int:
+        """How many there are."""
+        return self.frame.height
+
+    # for those who look at single spans
+
+    @cached_property
+    def emitter(self) -> list[Emitter]:
+        """Who emitted it, by row; so are all that follow."""
+        return list(map(self.emitters.__getitem__, self.emitter_index.tolist()))
+
+    @cached_property
+    def trace_id(self) -> list[int]:
+        """Never 0."""
+        return self.frame[schema.TRACE_ID].to_list()
+
+    @cached_property
+    def span_id(self) -> list[int]:
+        """Never 0."""
+        return self.frame[schema.SPAN_ID].to_list()
+
+    @cached_property
+    def parent_id(self) -> list[int]:
+        """0 where there is none."""
+        return self.frame[schema.PARENT_SPAN_ID].to_list()
+
+    @cached_property
+    def name(self) -> list[str]:
+        """Span names."""
+        return self.frame["name"].to_list()
+
+    @cached_property
+    def kind(self) -> list[int]:
+        """Span kinds."""
+        return self.frame["kind"].to_list()
+
+    @cached_property
+    def start_ns(self) -> list[int]:
+        """Starts, put right."""
+        return self.frame["start_ns"].to_list()
+
+    @cached_property
+    def end_ns(self) -> list[int]:
+        """Ends, put right."""
+        return self.frame["end_ns"].to_list()
+
+    @cached_property
+    def status(self) -> list[int]:
+        """0, 1 or 2."""
+        return self.frame["status"].to_list()
+
+    @cached_property
+    def trace_state(self) -> list[str]:
+        """W3C tracestate."""
+        return self.frame["trace_state"].to_list()
+
+    @cached_property
+    def op(self) -> list[str]:
+        """As it was derived; see `SpanMapper` for the one that is sent."""
+        return self.frame["op"].to_list()
+
+    @cached_property
+    def is_segment(self) -> list[bool]:
+        """Whether it is known to be a local root."""
+        return self.frame["is_segment"].to_list()
+
+    @cached_property
+    def is_late(self) -> list[bool]:
+        """Whether it came after its trace was decided."""
+        return self.frame[LATE].to_list()
+
+    @cached_property
+    def rate(self) -> list[float | None]:
+        """Sampling rates."""
+        return self.frame[SAMPLING_RATE].to_list()
+
+    @cached_property
+    def rule(self) -> list[str | None]:
+        """Sampling rules."""
+        return self.frame[SAMPLING_RULE].to_list()
+
+    @cached_property
+    def statement(self) -> list[str | None]:
+        """Statements without values."""
+        return self.frame[NORMALIZED_STATEMENT].to_list()
+
+    @cached_property
+    def has_repaired_times(self) -> npt.NDArray[np.bool_]:
+        """Whether times were put right."""
+        return self.frame[REPAIRED_TIMES].to_numpy()
+
+    @cached_property
     def traces(self) -> list[range]:
         """The rows of each trace."""
         ids = self.trace_id
         starts = [row for row in range(len(ids)) if row == 0 or ids[row] != ids[row - 1]]
         return [range(first, last) for first, last in itertools.pairwise([*starts, len(ids)])]
+
+    @cached_property
+    def trace_hex(self) -> list[str]:
+        """Ids of the traces, in hexadecimal."""
+        return [f"{self.trace_id[rows.start]:032x}" for rows in self.traces]
+
+    @cached_property
+    def trace_index(self) -> Rows:
+        """By row, its trace's place in `traces`."""
+        return np.repeat(np.arange(len(self.traces)), [len(rows) for rows in self.traces])
 
 
 def survivors(
@@ -103,7 +192,9 @@ def survivors(
 ) -> tuple[Survivors, dict[str, int]]:
     """The spans of `kept` that can be sent, and how many cannot, by reason."""
     dropped: dict[str, int] = {}
-    spans = _without(kept.spans, pl.all_horizontal(pl.col(schema.TRACE_ID, schema.SPAN_ID).is_not_null()))
+    spans = kept.spans
+    if spans[schema.TRACE_ID].null_count() or spans[schema.SPAN_ID].null_count():
+        spans = spans.drop_nulls((schema.TRACE_ID, schema.SPAN_ID))
     _count(dropped, DropReason.INVALID_ID, kept.spans.height - spans.height)
     in_time = repair_times(spans, kept.now, max_age_seconds)
     _count(dropped, DropReason.TIMESTAMP, spans.height - in_time.height)
@@ -114,7 +205,16 @@ def survivors(
         decodable = spans.filter(pl.Series(readable(spans[schema.RAW]), dtype=pl.Boolean))
         _count(dropped, DropReason.UNREADABLE, spans.height - decodable.height)
         spans, details = decodable, decode_details(decodable[schema.RAW])
-    return _as_lists(spans, details, kept, emitters, reader), dropped
+    origins = arrow(spans[schema.ORIGIN]).dictionary_encode()
+    made = Survivors(
+        frame=spans,
+        details=details,
+        attributes=reader.read_all(details.distinct_attributes),
+        added=added_columns(spans, kept.added, _ELSEWHERE),
+        emitters=[emitters.of(kept.origins.get(key, _NO_ORIGIN)) for key in origins.dictionary.to_pylist()],
+        emitter_index=origins.indices.to_numpy().astype(np.int64),
+    )
+    return made, dropped
 
 
 def _selected(spans: pl.DataFrame, added: tuple[Column, ...]) -> pl.DataFrame:
@@ -128,78 +228,9 @@ def _selected(spans: pl.DataFrame, added: tuple[Column, ...]) -> pl.DataFrame:
     # Of spans that start together the longer one comes first: it is the parent.
     keys = [schema.TRACE_ID, "start_ns", "end_ns", schema.SPAN_ID, *place]
     spans = spans.select(wanted).sort(keys, descending=[key == "end_ns" for key in keys])
-    return spans.with_columns(*_FILLED, pl.col(schema.RAW).bin.size().alias(_RAW_BYTES))
+    return spans.with_columns(*_FILLED)
 
 
 def _count(dropped: dict[str, int], reason: DropReason, spans: int) -> None:
     if spans:
         dropped[reason] = spans
-
-
-def _without(spans: pl.DataFrame, usable: pl.Expr) -> pl.DataFrame:
-    return spans if spans.select(usable.all()).item() else spans.filter(usable)
-
-
-def _as_lists(
-    spans: pl.DataFrame, details: Details, kept: Kept, emitters: Emitters, reader: AttributeReader
-) -> Survivors:
-    origin = spans[schema.ORIGIN].to_list()
-    of_origin = {key: emitters.of(kept.origins.get(key, _NO_ORIGIN)) for key in set(origin)}
-    return Survivors(
-        trace_id=spans[schema.TRACE_ID].to_list(),
-        span_id=spans[schema.SPAN_ID].to_list(),
-        parent_id=spans[schema.PARENT_SPAN_ID].to_list(),
-        name=spans["name"].to_list(),
-        kind=spans["kind"].to_list(),
-        start_ns=spans["start_ns"].to_list(),
-        end_ns=spans["end_ns"].to_list(),
-        status=spans["status"].to_list(),
-        trace_state=spans["trace_state"].to_list(),
-        op=spans["op"].to_list(),
-        is_segment=spans["is_segment"].to_list(),
-        is_late=spans[LATE].to_list(),
-        rate=spans[SAMPLING_RATE].to_list(),
-        rule=spans[SAMPLING_RULE].to_list(),
-        statement=spans[NORMALIZED_STATEMENT].to_list(),
-        has_repaired_times=spans[REPAIRED_TIMES].to_list(),
-        emitter=list(map(of_origin.__getitem__, origin)),
-        details=details,
-        attributes=reader.read_all(details.distinct_attributes),
-        added=_added_values(spans, kept.added),
-        raw=spans[schema.RAW],
-        raw_bytes=spans[_RAW_BYTES].to_list(),
-    )
-
-
-def _added_values(spans: pl.DataFrame, added: tuple[Column, ...]) -> dict[int, dict[str, Any]]:
-    """Row -> added values; most spans have none, and most columns hold few."""
-    values: dict[int, dict[str, Any]] = {}
-    for name in dict.fromkeys(column.name for column in added):
-        if name in _ELSEWHERE or name not in spans.columns:
-            continue
-        column = spans[name]
-        if column.null_count() == len(column):
-            continue
-        present = _presentation(name, column.dtype)
-        for row, value in enumerate(column.to_list()):
-            if value is None:
-                continue
-            if row in values:
-                values[row][name] = present(value)
-            else:
-                values[row] = {name: present(value)}
-    return values
-
-
-def _presentation(name: str, dtype: pl.DataType) -> Callable[[Any], Any]:
-    """How a value of an added column is shown."""
-    if dtype == pl.Boolean:
-        return bool
-    if dtype == pl.String:
-        return str if name.startswith(_KNOWN_TO_SENTRY) else shield
-    return scalar
-
-
-def units(added: tuple[Column, ...]) -> Mapping[str, str]:
-    """Added column -> its unit."""
-    return {column.name: column.unit for column in added}

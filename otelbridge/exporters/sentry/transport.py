@@ -1,4 +1,4 @@
-"""HTTP to Sentry: compress, POST, hand back what the server said.
+"""HTTP to Sentry: POST, hand back what the server said.
 
 With libcurl, because every kept trace is a request, and its price is CPU of ours. Measured on loopback, a body of 3 kB,
 keep-alive, microseconds of CPU per request: httpx 764, urllib3 391, http.client 269, pycurl 70 (and 52 with a bare
@@ -9,21 +9,15 @@ kept turns out to be dead, and only then.)
 
 from __future__ import annotations
 
-import gzip
-import threading
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import certifi
 import pycurl
-import zstandard
 
 from otelbridge.core.errors import RetryLater
 from otelbridge.exporters.sentry.destinations import CLIENT
 
-ZSTD_LEVEL = 3  # 10 us for an envelope of 3.6 kB, like level 1; gzip needs 31 and saves nothing
-GZIP_LEVEL = 6
 MAX_ANSWER_BYTES = 16 * 1024  # an answer is an id or a reason
 KEEP_ALIVE_SECONDS = 60
 
@@ -37,14 +31,12 @@ class Connection:
         connect_timeout_seconds: for its connection.
         proxy: URL of a proxy; None: what HTTP_PROXY, HTTPS_PROXY and NO_PROXY say.
         ca_certs: file with the certificates to trust; None: certifi's.
-        compression: zstd, gzip or none.
     """
 
     timeout_seconds: float
     connect_timeout_seconds: float
     proxy: str | None
     ca_certs: str | None
-    compression: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,18 +56,15 @@ class Transport:
         self._headers = headers
         self._connection = connection
         self._free: deque[_Handle] = deque()
-        self._compressors = threading.local()
-        self.compression = connection.compression
 
-    def post(self, body: bytes) -> Answer:
-        """One attempt; raises RetryLater when there was no answer."""
-        compression = self.compression
+    def post(self, body: bytes, compression: str) -> Answer:
+        """One attempt; raises RetryLater when there was no answer. `compression` says what the body is: zstd ..."""
         try:
             handle = self._free.pop()
         except IndexError:
             handle = _Handle(self._url, self._headers, self._connection)
         try:
-            answer = handle.post(self._compressed(body, compression), compression)
+            answer = handle.post(body, compression)
         except pycurl.error as problem:
             handle.close()
             number, text = (*problem.args, "")[:2]
@@ -87,17 +76,6 @@ class Transport:
         """Close the connections that are free."""
         while self._free:
             self._free.pop().close()
-
-    def _compressed(self, body: bytes, compression: str) -> bytes:
-        if compression == "zstd":
-            return self._zstd(body)
-        return gzip.compress(body, GZIP_LEVEL, mtime=0) if compression == "gzip" else body
-
-    def _zstd(self, body: bytes) -> bytes:
-        compress: Callable[[bytes], bytes] | None = getattr(self._compressors, "compress", None)
-        if compress is None:
-            compress = self._compressors.compress = zstandard.ZstdCompressor(level=ZSTD_LEVEL).compress
-        return compress(body)
 
 
 class _Handle:
@@ -132,8 +110,7 @@ class _Handle:
         self._answer.clear()
         self._lines.clear()
         self._size = 0
-        self._curl.setopt(pycurl.POSTFIELDSIZE_LARGE, len(body))
-        self._curl.setopt(pycurl.POSTFIELDS, body)
+        self._curl.setopt(pycurl.POSTFIELDS, body)  # and with it their size
         self._curl.perform()
         return Answer(self._curl.getinfo(pycurl.RESPONSE_CODE), self._answer_headers(), b"".join(self._answer))
 

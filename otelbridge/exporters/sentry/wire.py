@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -45,16 +47,16 @@ class Details:
 
     Attributes:
         distinct_attributes: encoded KeyValues, each once.
-        attributes: index into `distinct_attributes`, for the attributes of all rows one after the other.
-        offsets: where the attributes of each row begin, and the end: one more than there are rows.
+        attributes: Int32, index into `distinct_attributes`, for the attributes of all rows one after the other.
+        offsets: Int64, where the attributes of each row begin, and the end: one more than there are rows.
         events: encoded Events.
         links: encoded Links.
         status_message: bytes of what should be UTF-8.
     """
 
     distinct_attributes: pa.Array
-    attributes: list[int]
-    offsets: list[int]
+    attributes: npt.NDArray[np.int32]
+    offsets: npt.NDArray[np.int64]
     events: dict[int, list[bytes]]
     links: dict[int, list[bytes]]
     status_message: dict[int, bytes]
@@ -76,13 +78,13 @@ def decode_details(raw: pl.Series) -> Details:
     batch = _DETAILS.array_to_record_batch(raw.to_arrow().cast(pa.binary()))
     attributes = batch.column("attributes")
     encoded = attributes.flatten().dictionary_encode()
-    counts = pc.list_value_length(attributes)
+    counts = pc.fill_null(pc.list_value_length(attributes), 0)
     message = batch.column("status").field("message")
     with_message = _where(pc.binary_length(message))
     return Details(
         distinct_attributes=encoded.dictionary,
-        attributes=encoded.indices.to_pylist(),
-        offsets=[0, *pc.cumulative_sum(counts).to_pylist()],
+        attributes=encoded.indices.to_numpy(),
+        offsets=np.concatenate(([0], np.cumsum(counts.to_numpy(), dtype=np.int64))),
         events=_present(batch.column("events")),
         links=_present(batch.column("links")),
         status_message=dict(zip(with_message.to_pylist(), message.take(with_message).to_pylist(), strict=True)),

@@ -1,0 +1,116 @@
+"""JSON of whole columns: fragments of it, each distinct one written once, put together by Arrow.
+
+A span is some thirty fragments, and nearly all of them stand on other spans too. Writing each span on its own costs ten
+times as much as gathering fragments by index. Arrays are LargeBinary: an export may be larger than 2 GiB.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+
+FRAGMENT = pa.large_binary()
+
+Rows = npt.NDArray[np.int64]
+"""Numbers of rows, or an index for each row."""
+Mask = npt.NDArray[np.bool_]
+
+encode_json: Callable[[Any], bytes] = msgspec.json.Encoder().encode
+
+
+class Texts:
+    """A column of texts: the distinct ones, and which of them each row has."""
+
+    def __init__(self, distinct: Iterable[str], index: Rows) -> None:
+        self.distinct = list(distinct)
+        self.index = index
+
+    def __getitem__(self, row: int) -> str:
+        return self.distinct[int(self.index[row])]
+
+    def __setitem__(self, row: int, text: str) -> None:
+        self.index[row] = len(self.distinct)
+        self.distinct.append(text)
+
+    def lengths(self) -> Rows:
+        """Characters of each row's text."""
+        return np.array([len(text) for text in self.distinct], np.int64)[self.index]
+
+
+def arrow(column: pl.Series) -> pa.Array:
+    """The column as an Arrow array without views, which Arrow has few functions for."""
+    return column.to_arrow(compat_level=pl.CompatLevel.oldest())
+
+
+def texts(column: pl.Series) -> Texts:
+    """A String column; nulls are -1 in its index."""
+    encoded = arrow(column).dictionary_encode()
+    return Texts(encoded.dictionary.to_pylist(), pc.fill_null(encoded.indices, -1).to_numpy().astype(np.int64))
+
+
+class Pool:
+    """Fragments of JSON, known by their numbers."""
+
+    def __init__(self) -> None:
+        self._arrays: list[pa.Array] = []
+        self._height = 0
+
+    def add(self, fragments: list[bytes] | pa.Array) -> int:
+        """Add fragments; returns the number of the first, the others follow it."""
+        self._arrays.append(pa.array(fragments, FRAGMENT) if isinstance(fragments, list) else fragments)
+        first = self._height
+        self._height += len(fragments)
+        return first
+
+    def taken(self, numbers: Rows) -> tuple[memoryview, Rows]:
+        """These fragments one after the other, and where each begins, and the end."""
+        taken = pa.concat_arrays(self._arrays).take(pa.array(numbers))
+        _, offsets, content = taken.buffers()
+        return memoryview(content), np.frombuffer(offsets, np.int64)[: len(taken) + 1]
+
+
+def separated(fragments: Rows, rows: Rows, height: int, comma: int, nothing: int) -> tuple[Rows, Rows]:
+    """Fragments sorted by row, with a comma between those of one row; and how many each row has then.
+
+    Args:
+        fragments: numbers.
+        rows: of the fragments; those of one row stay in their order.
+        height: how many rows there are.
+        comma: its number.
+        nothing: number of the empty fragment.
+    """
+    order = np.argsort(rows, kind="stable")
+    counts = np.bincount(rows, minlength=height)
+    pairs = np.full((len(rows), 2), comma)
+    pairs[:, 1] = fragments[order]
+    firsts = np.cumsum(counts) - counts
+    pairs[firsts[counts > 0], 0] = nothing
+    return pairs.ravel(), 2 * counts
+
+
+def span_ids(ids: npt.NDArray[np.uint64], before: bytes, after: bytes, present: Mask | None = None) -> pa.Array:
+    """Span ids in hexadecimal between two texts; b"" where none is present."""
+    lengths = np.full(len(ids), len(before) + 16 + len(after))
+    if present is not None:
+        ids = ids[present]
+        lengths[~present] = 0
+    digits = np.frombuffer(ids.astype(">u8").tobytes().hex().encode(), np.uint8).reshape(len(ids), 16)
+    text = np.empty((len(ids), len(before) + 16 + len(after)), np.uint8)
+    text[:, : len(before)] = np.frombuffer(before, np.uint8)
+    text[:, len(before) : len(before) + 16] = digits
+    text[:, len(before) + 16 :] = np.frombuffer(after, np.uint8)
+    offsets = np.concatenate(([0], np.cumsum(lengths)))
+    return pa.Array.from_buffers(FRAGMENT, len(lengths), [None, pa.py_buffer(offsets), pa.py_buffer(text.tobytes())])
+
+
+def seconds(nanoseconds: pl.Series) -> pa.Array:
+    """Times in seconds, as JSON numbers."""
+    # Divided by numpy: polars multiplies with the reciprocal, which is another number in the last digit.
+    return arrow(pl.Series(nanoseconds.to_numpy() / 1e9).cast(pl.String)).cast(FRAGMENT)
