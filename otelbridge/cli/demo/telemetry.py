@@ -15,7 +15,8 @@ from otelbridge.cli.demo import orders
 
 EXPORT_INTERVAL_MS = 200  # the SDK's 5,000 would make the demo wait, and services report in time for each other
 FLUSH_MS = 10_000
-QUEUE = 2048  # the SDK's own; when it is full, the SDK drops spans without telling
+QUEUE, BATCH = 2048, 512  # the SDK's own; a full queue loses spans
+ORDERS_BATCH = 2048  # some 600 kB; the fewer requests, the sooner a daemon that ended is noticed
 
 
 class _Counter(SpanProcessor):
@@ -35,7 +36,10 @@ class Telemetry:
         self.assistant = self._provider("assistant", HttpExporter(endpoint=f"http://{http_endpoint}/v1/traces"))
         # Its hours are made faster than they can be exported: there is room for all of them.
         self.orders = self._provider(
-            orders.SERVICE, GrpcExporter(endpoint=f"http://{grpc_endpoint}", insecure=True), orders.SPANS + QUEUE
+            orders.SERVICE,
+            GrpcExporter(endpoint=f"http://{grpc_endpoint}", insecure=True),
+            queue=orders.SPANS,
+            batch=ORDERS_BATCH,
         )
 
     @property
@@ -52,12 +56,17 @@ class Telemetry:
         for provider in (self.assistant, self.chatbot, self.orders):
             provider.shutdown()
 
-    def _provider(self, service: str, exporter: SpanExporter, queue: int = QUEUE) -> TracerProvider:
+    def _provider(self, service: str, exporter: SpanExporter, queue: int = QUEUE, batch: int = BATCH) -> TracerProvider:
         attributes = {"service.name": service, "service.version": "1.0.0", "deployment.environment.name": "demo"}
         provider = TracerProvider(resource=Resource.create(attributes), shutdown_on_exit=False)
         provider.add_span_processor(self._counter)
         provider.add_span_processor(
-            BatchSpanProcessor(exporter, max_queue_size=queue, schedule_delay_millis=EXPORT_INTERVAL_MS)
+            BatchSpanProcessor(
+                exporter,
+                max_queue_size=queue,
+                max_export_batch_size=batch,
+                schedule_delay_millis=EXPORT_INTERVAL_MS,
+            )
         )
         return provider
 
