@@ -126,7 +126,7 @@ def _kept(balance: Balance) -> Iterator[str]:
 
 
 def _findings(stored: Stored) -> Iterator[str]:
-    for finding in stored.findings:
+    for finding in sorted(stored.findings, key=lambda one: str(one.context.get("time", ""))):
         if finding.state != RESOLVED:  # the end of one stands with its beginning
             yield finding.title
             for label, text in facts(finding, stored):
