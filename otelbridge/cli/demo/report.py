@@ -113,7 +113,7 @@ def _fact(label: str, text: str) -> list[str]:
 def _received(shown: Shown) -> Iterator[str]:
     requests = shown.balance.requests
     how = " and ".join(f"{number} requests over {transport}" for transport, number in sorted(requests.items()))
-    yield f"{shown.balance.received} of {shown.sent} spans that the application exported, in {how}"
+    yield f"{shown.balance.received} of {shown.sent} spans that the applications sent, in {how}"
 
 
 def _kept(balance: Balance) -> Iterator[str]:
