@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from otelbridge.catalogue import catalogue
+from otelbridge.catalogue import BUILT_IN, catalogue
 from otelbridge.config.load import load
+from otelbridge.core.component import Kind
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", ROOT / "docs" / "getting-started.md"]
@@ -58,6 +59,49 @@ def test_the_readmes_configuration_is_valid(tmp_path: Path) -> None:
     configuration = load([str(file)], [], {"SENTRY_DSN": "https://a@sentry.example/1"}, catalogue())
 
     assert [plan.id for plan in configuration.pipelines] == ["traces"]
+
+
+def test_the_addition_in_getting_started_is_valid_and_adds_a_tracker(tmp_path: Path) -> None:
+    (text,) = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "getting-started.md").read_text(), re.DOTALL)
+    file = tmp_path / "addition.yaml"
+    file.write_text(text)
+
+    configuration = load(["default", str(file)], [], {}, catalogue())
+
+    (before,) = load(["default"], [], {}, catalogue()).pipelines
+    (plan,) = configuration.pipelines
+    assert [tracker.id for tracker in plan.trackers] == [*(tracker.id for tracker in before.trackers), "capacity"]
+    assert configuration.warnings == ()
+
+
+TRACKERS = [spec.name for spec in BUILT_IN if spec.kind is Kind.TRACKER]
+SECTIONS = [
+    "When it fires",
+    "When it stays silent",
+    "What the finding says",
+    "Which settings to turn, and when",
+    "What it costs",
+    "Limits",
+    "How it was measured",
+]
+
+
+@pytest.mark.parametrize("name", TRACKERS)
+def test_the_page_of_a_tracker_answers_what_an_operator_asks(name: str) -> None:
+    page = (ROOT / "docs" / "trackers" / f"{name}.md").read_text()
+
+    assert [title for title in re.findall(r"^## (.+)$", page, re.MULTILINE) if title in SECTIONS] == SECTIONS
+
+
+@pytest.mark.parametrize("name", TRACKERS)
+def test_the_page_of_a_tracker_names_settings_that_there_are(name: str) -> None:
+    page = (ROOT / "docs" / "trackers" / f"{name}.md").read_text()
+    turned = page.split("## Which settings to turn")[1].split("##")[0]
+    reference = (ROOT / "docs" / "components" / f"{name}.md").read_text()
+
+    for setting in re.findall(r"(?:raise|lower) (?:its )?`(\w+)`|(?:or|the) `(\w+)`", turned):
+        (word,) = [one for one in setting if one]
+        assert re.search(rf"\b{word}`", reference), word
 
 
 @pytest.mark.parametrize("document", sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]), ids=lambda p: p.name)

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from otelbridge.cli.demo import orders
 from otelbridge.cli.demo.child import Addresses, addresses
 from otelbridge.cli.demo.outcome import Balance, Call, Error, Finding, Stored, Transaction, read_balance, read_stored
 from otelbridge.cli.demo.provider import Billed
@@ -30,21 +31,62 @@ BALANCE = Balance(
     requests={"grpc": 2, "http": 1},
 )
 CALL = Call("gpt-4o-mini", "ada", 1000, 0, 200, 0.00027)
+N_PLUS_ONE = Finding(
+    "N+1 query: SELECT messages in GET /conversations",
+    {"route": "GET /conversations", "count": 15, "total_ms": 80.4, "example": "select " + "a_column, " * 30},
+    kind="n_plus_one",
+)
+SLOWER = Finding(
+    "Queries: postgresql SELECT orders became slower",
+    {
+        "measurement": "db.query.duration",
+        "unit": "ms",
+        "since": "2026-11-28T05:06:00+00:00",
+        "time": "2026-11-28T05:10:48+00:00",
+        "baseline": 19.9231,
+        "recent": 35.4513,
+        "increase": 0.779402,
+    },
+    kind="degradation",
+    service="orders",
+    state="raised",
+    key=("degradation", "orders"),
+    trace_id="5" * 32,
+)
+SPIKE = Finding(
+    "Errors of orders spike: OrderLocked",
+    {
+        "error_type": "OrderLocked",
+        "start": "2026-11-28T06:10:40+00:00",
+        "time": "2026-11-28T06:15:50+00:00",
+        "rate": 0.330097,
+        "baseline": 0.00574853,
+        "multiplier": 57.4228,
+    },
+    kind="error_spike",
+    service="orders",
+    state="raised",
+    key=("error_spike", "orders"),
+    trace_id="6" * 32,
+)
+SPIKE_ENDED = replace(
+    SPIKE,
+    title="Errors of orders are as rare as before: OrderLocked",
+    context={"end": "2026-11-28T06:25:40+00:00", "time": "2026-11-28T06:30:50+00:00"},
+    state="resolved",
+)
 STORED = Stored(
     transactions=(
         Transaction("GET /health", "http.server", "chatbot", 1, 2.0, "default"),
         Transaction("GET /health", "http.server", "chatbot", 1, 7.0, "default"),
         Transaction("POST /chat", "http.server", "chatbot", 4, 80.0, "llm"),
+        Transaction("GET /orders/{id}", "http.server", "orders", 2, 170.0, "findings", "5" * 32),
+        Transaction("GET /orders/{id}", "http.server", "orders", 2, 170.0, "errors", "6" * 32),
     ),
     errors=(
         Error("InvalidRatingError", "'x' is not a rating", "rate (app.py:7)", "POST /ratings", ("ValueError: x",)),
     ),
-    findings=(
-        Finding(
-            "N+1 query: SELECT messages in GET /conversations",
-            {"route": "GET /conversations", "count": 15, "total_ms": 80.4, "example": "select " + "a_column, " * 30},
-        ),
-    ),
+    findings=(N_PLUS_ONE, SLOWER, SPIKE, SPIKE_ENDED),
     slow_queries=(("GET /search", "Slow query detected: documents (600ms)"),),
     calls=(CALL, replace(CALL, user="grace", model="gpt-5-mini", cost_usd=0.001)),
     envelopes=5,
@@ -56,6 +98,10 @@ SHOWN = Shown(
     bill=(Billed("gpt-4o-mini", 1000, 0, 200), Billed("gpt-5-mini", 1000, 0, 200)),
     seconds=5.0,
 )
+
+
+def with_findings(*findings: Finding) -> Shown:
+    return replace(SHOWN, stored=replace(STORED, findings=findings))
 
 
 def environment(temporary: Path) -> dict[str, str]:
@@ -101,12 +147,24 @@ def test_the_demo_finds_what_its_application_does(tmp_path: Path) -> None:
         section(printed, "Received"),
     )
     kept = section(printed, "Kept, and why")
-    assert re.search(r"errors +100 % +1 +1 +0", kept)
+    failed = 1 + sum(request.is_failed for request in orders.requests())
+    assert re.search(rf"errors +100 % +{failed} +{failed} +0", kept)
+    assert re.search(r"findings +100 % +2 +2 +0", kept)
     assert re.search(r"llm +100 % +12 +12 +0", kept)
     assert re.search(r"default +10 % +150 +\d+ +\d\d+", kept)
     findings = section(printed, "Findings")
     assert "N+1 query: SELECT messages in GET /conversations" in findings
     assert "15 times in one trace" in findings
+    assert findings.count("became slower") == 1
+    levels = re.search(r"orders became slower\n +how much +([\d.]+) -> ([\d.]+) ms, \+\d\d%\n", findings)
+    assert levels
+    assert float(levels[1]) == pytest.approx(orders.QUERY_MS, rel=0.1)
+    assert float(levels[2]) == pytest.approx(orders.QUERY_MS * orders.SLOWER_BY, rel=0.1)
+    assert findings.count("Errors of orders spike") == 1
+    assert re.search(r"spike: OrderLocked\n +how often +3\d\.\d% of all requests, [4-7]\d times the normal", findings)
+    assert re.search(r"over +\d\d:\d\d:\d\d UTC: Errors of orders are as rare as before", findings)
+    assert findings.count("kept by the rule `findings`") == 1
+    assert findings.count("kept by the rule `errors`") == 1
     assert re.search(r"documents \(6\d\dms\), in GET /search", section(printed, "Slow queries"))
     errors = section(printed, "Errors")
     assert "InvalidRatingError: 'eleven' is not a rating" in errors
@@ -169,7 +227,22 @@ def test_a_demo_in_which_all_was_found_keeps_its_promises() -> None:
         (replace(SHOWN, balance=replace(BALANCE, kept=5, held=1)), "1 spans are undecided"),
         (replace(SHOWN, balance=replace(BALANCE, waiting=2)), "2 kept spans are not delivered"),
         (replace(SHOWN, balance=replace(BALANCE, kept=10, dropped={})), "nothing was sampled out"),
-        (replace(SHOWN, stored=replace(STORED, findings=())), "the N+1 of GET /conversations was not found"),
+        (with_findings(SLOWER, SPIKE), "the N+1 of GET /conversations was not found"),
+        (with_findings(N_PLUS_ONE, SPIKE), "0 degradations were found, not the one of the queries of orders"),
+        (
+            with_findings(N_PLUS_ONE, SLOWER, SLOWER, SPIKE),
+            "2 degradations were found, not the one of the queries of orders",
+        ),
+        (
+            with_findings(N_PLUS_ONE, replace(SLOWER, context={"measurement": "http.route.duration"}), SPIKE),
+            "1 degradations were found, not the one of the queries of orders",
+        ),
+        (with_findings(N_PLUS_ONE, SLOWER, SPIKE_ENDED), "0 error spikes were found, not the one of OrderLocked"),
+        (with_findings(N_PLUS_ONE, SLOWER, SPIKE, SPIKE), "2 error spikes were found, not the one of OrderLocked"),
+        (
+            with_findings(N_PLUS_ONE, replace(SLOWER, trace_id="7" * 32), SPIKE),
+            "the example of a finding was not kept",
+        ),
         (replace(SHOWN, stored=replace(STORED, slow_queries=())), "the slow query of GET /search was not found"),
         (replace(SHOWN, stored=replace(STORED, errors=())), "the exception of POST /ratings was not found"),
         (replace(SHOWN, bill=SHOWN.bill[:1]), "the tokens are not those that the provider billed"),
@@ -319,14 +392,70 @@ def test_a_finding_is_read_with_its_own_context() -> None:
             stored(
                 "error",
                 logentry={"formatted": "N+1 query"},
-                tags={"finding": "n_plus_one"},
+                tags={"finding": "n_plus_one", "service.name": "chatbot"},
                 contexts={"n_plus_one": {"count": 15}, "trace": {"trace_id": "1"}},
+                fingerprint=["otelbridge", "n_plus_one", "a"],
             )
         ]
     )
 
-    assert found.findings == (Finding("N+1 query", {"count": 15}),)
+    (finding,) = found.findings
+    assert finding == Finding(
+        "N+1 query",
+        {"count": 15},
+        kind="n_plus_one",
+        service="chatbot",
+        key=("otelbridge", "n_plus_one", "a"),
+        trace_id="1",
+    )
     assert found.errors == ()
+
+
+def test_where_a_finding_is_in_its_life_is_read() -> None:
+    tags = {"finding": "degradation", "finding.state": "resolved"}
+
+    found = read_stored([stored("error", logentry={"formatted": "as fast as before"}, tags=tags, contexts={})])
+
+    assert [finding.state for finding in found.findings] == ["resolved"]
+
+
+def test_a_degradation_is_told_with_its_levels_its_beginning_and_its_example() -> None:
+    printed = section("\n".join(report(with_findings(SLOWER), kept_folder=False)), "Findings")
+
+    assert [line.strip() for line in printed.splitlines()] == [
+        "Queries: postgresql SELECT orders became slower",
+        "how much      19.9 -> 35.5 ms, +78%",
+        "since         05:06:00 UTC, told 5 minutes later",
+        "where         orders",
+        "example       trace 55555555, kept by the rule `findings`",
+    ]
+
+
+def test_the_end_of_a_spike_stands_with_its_beginning() -> None:
+    printed = section("\n".join(report(with_findings(SPIKE_ENDED, SPIKE), kept_folder=False)), "Findings")
+
+    assert [line.strip() for line in printed.splitlines()] == [
+        "Errors of orders spike: OrderLocked",
+        "how often     33.0% of all requests, 57 times the normal 0.57%",
+        "since         06:10:40 UTC, told 5 minutes later",
+        "where         orders",
+        "over          06:25:40 UTC: Errors of orders are as rare as before: OrderLocked",
+        "example       trace 66666666, kept by the rule `errors`",
+    ]
+
+
+def test_an_example_that_was_not_kept_is_not_called_kept() -> None:
+    shown = replace(SHOWN, stored=replace(STORED, findings=(SLOWER,), transactions=()))
+
+    assert "example       was not kept" in section("\n".join(report(shown, kept_folder=False)), "Findings")
+
+
+def test_the_end_of_a_finding_is_no_envelope_that_sentry_would_get_unasked() -> None:
+    printed = "\n".join(report(SHOWN, kept_folder=False))
+
+    assert f"What Sentry would get: {STORED.envelopes - 1} envelopes" in printed
+    assert "1  on demand, the end of a finding: Errors of orders are as rare as before: OrderLocked" in printed
+    assert "1  finding: Errors of orders spike: OrderLocked" in printed
 
 
 def test_the_addresses_are_those_that_the_daemon_logs() -> None:

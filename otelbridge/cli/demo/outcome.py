@@ -52,6 +52,7 @@ class Transaction:
     spans: int
     duration_ms: float
     rule: str
+    trace_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +68,25 @@ class Error:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One finding: its title, and its own context (count, total_ms, route, example ...)."""
+    """One finding.
+
+    Attributes:
+        title: one sentence.
+        context: its own (count, total_ms, route, example ...; baseline, recent, since ...).
+        kind: which component's it is.
+        service: whose.
+        state: `once`, or where in its life a finding that lasts is.
+        key: what all events of the same finding share.
+        trace_id: its example.
+    """
 
     title: str
     context: Mapping[str, Any]
+    kind: str = ""
+    service: str = ""
+    state: str = "once"
+    key: tuple[str, ...] = ()
+    trace_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +170,7 @@ def _transaction(stored: StoredEnvelope) -> Transaction:
         spans=stored.spans,
         duration_ms=(payload["timestamp"] - payload["start_timestamp"]) * 1000,
         rule=tags.get("sampling.rule", ""),
+        trace_id=payload["contexts"]["trace"].get("trace_id", ""),
     )
 
 
@@ -172,7 +189,16 @@ def _error(event: Mapping[str, Any]) -> Error:
 
 
 def _finding(event: Mapping[str, Any]) -> Finding:
-    return Finding(event["logentry"]["formatted"], event["contexts"].get(event["tags"]["finding"], {}))
+    tags, contexts = event["tags"], event["contexts"]
+    return Finding(
+        title=event["logentry"]["formatted"],
+        context=contexts.get(tags["finding"], {}),
+        kind=tags["finding"],
+        service=tags.get("service.name", ""),
+        state=tags.get("finding.state", "once"),
+        key=tuple(event.get("fingerprint", ())),
+        trace_id=contexts.get("trace", {}).get("trace_id", ""),
+    )
 
 
 def _slow_queries(payload: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -7,10 +7,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from textwrap import wrap
 
+from otelbridge.cli.demo import orders
+from otelbridge.cli.demo.findings import DEGRADATION, ERROR_SPIKE, N_PLUS_ONE, RESOLVED, example, facts, raised
 from otelbridge.cli.demo.outcome import Balance, Call, Finding, Stored, Transaction
 from otelbridge.cli.demo.provider import Billed
 from otelbridge.processors.dynamic_sampling.settings import DEFAULT_RULE
 from otelbridge.processors.dynamic_sampling.settings import Config as Sampling
+from otelbridge.semconv.measurements import DB_QUERY_DURATION
 
 WIDTH = 100
 LABEL = 14  # width of what stands before a fact
@@ -38,14 +41,15 @@ class Shown:
 def report(shown: Shown, *, kept_folder: bool) -> list[str]:
     """The lines of the report."""
     stored = shown.stored
+    sent_envelopes = stored.envelopes - sum(finding.state == RESOLVED for finding in stored.findings)
     lines = [
         *_section("Received", _received(shown)),
         *_section("Kept, and why", _kept(shown.balance)),
-        *_section("Findings", _findings(stored.findings)),
+        *_section("Findings", _findings(stored)),
         *_section("Slow queries", (f"{message}, in {where}" for where, message in stored.slow_queries)),
         *_section("Errors", _errors(stored)),
         *_section("Cost of model calls", _costs(shown)),
-        *_section(f"What Sentry would get: {stored.envelopes} envelopes", _envelopes(stored)),
+        *_section(f"What Sentry would get: {sent_envelopes} envelopes", _envelopes(stored)),
         *_section("Balance", [_balance(shown.balance)]),
         *_section("Where to look next", _next(kept_folder=kept_folder)),
         f"Done in {shown.seconds:.1f} s.",
@@ -58,7 +62,8 @@ def broken_promises(shown: Shown) -> list[str]:
     stored, balance = shown.stored, shown.balance
     counted = [(call.model, call.input_tokens, call.output_tokens) for call in stored.calls]
     billed = [(call.model, call.input_tokens, call.output_tokens) for call in shown.bill]
-    findings, slow_queries, errors = stored.findings, stored.slow_queries, stored.errors
+    slow_queries, errors = stored.slow_queries, stored.errors
+    slower, spikes = raised(stored, DEGRADATION), raised(stored, ERROR_SPIKE)
     promises = {
         f"{balance.received} of {shown.sent} spans were received": balance.received == shown.sent,
         "received is not kept + dropped + held": balance.is_even,
@@ -66,8 +71,15 @@ def broken_promises(shown: Shown) -> list[str]:
         f"{balance.waiting} kept spans are not delivered": balance.waiting == 0,
         "nothing was sampled out": "sampled_out" in balance.dropped,
         "the N+1 of GET /conversations was not found": any(
-            "/conversations" in str(finding.context.get("route")) for finding in findings
+            "/conversations" in str(finding.context.get("route")) for finding in raised(stored, N_PLUS_ONE)
         ),
+        f"{len(slower)} degradations were found, not the one of the queries of {orders.SERVICE}": (
+            [finding.context.get("measurement") for finding in slower] == [DB_QUERY_DURATION.name]
+        ),
+        f"{len(spikes)} error spikes were found, not the one of {orders.ERROR}": (
+            [finding.context.get("error_type") for finding in spikes] == [orders.ERROR]
+        ),
+        "the example of a finding was not kept": all(example(finding, stored) for finding in (*slower, *spikes)),
         "the slow query of GET /search was not found": any("/search" in where for where, _ in slow_queries),
         "the exception of POST /ratings was not found": any("/ratings" in error.transaction for error in errors),
         "the tokens are not those that the provider billed": sorted(counted) == sorted(billed),
@@ -101,7 +113,7 @@ def _fact(label: str, text: str) -> list[str]:
 def _received(shown: Shown) -> Iterator[str]:
     requests = shown.balance.requests
     how = " and ".join(f"{number} requests over {transport}" for transport, number in sorted(requests.items()))
-    yield f"{shown.balance.received} of {shown.sent} spans that the application exported, in {how}"
+    yield f"{shown.balance.received} of {shown.sent} spans that the applications sent, in {how}"
 
 
 def _kept(balance: Balance) -> Iterator[str]:
@@ -113,18 +125,12 @@ def _kept(balance: Balance) -> Iterator[str]:
     yield from table(("rule", "keeps", "traces", "kept", "dropped"), rows, "<>>>>")
 
 
-def _findings(findings: Iterable[Finding]) -> Iterator[str]:
-    for finding in findings:
-        context = finding.context
-        yield finding.title
-        facts = {
-            "how often": f"{context.get('count', '?')} times in one trace, {context.get('total_ms', 0):.0f} ms in all",
-            "where": str(context.get("route") or context.get("parent") or ""),
-            "repeated": str(context.get("example", "")),
-            "after": str(context.get("source", "")),
-        }
-        for label, text in facts.items():
-            yield from (f"  {line}" for line in _fact(label, text))
+def _findings(stored: Stored) -> Iterator[str]:
+    for finding in sorted(stored.findings, key=lambda one: str(one.context.get("time", ""))):
+        if finding.state != RESOLVED:  # the end of one stands with its beginning
+            yield finding.title
+            for label, text in facts(finding, stored):
+                yield from (f"  {line}" for line in _fact(label, text))
 
 
 def _errors(stored: Stored) -> Iterator[str]:
@@ -186,7 +192,11 @@ def _envelopes(stored: Stored) -> Iterator[str]:
     yield from table(head, rows, "><<<>><")
     yield ""
     yield from (f"    1  error event: {error.type}, in {error.transaction}" for error in stored.errors)
-    yield from (f"    1  finding: {finding.title}" for finding in stored.findings)
+    yield from (f"    1  {_sent_as(finding)}: {finding.title}" for finding in stored.findings)
+
+
+def _sent_as(finding: Finding) -> str:
+    return "on demand, the end of a finding" if finding.state == RESOLVED else "finding"
 
 
 def _balance(balance: Balance) -> str:

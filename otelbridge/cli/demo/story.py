@@ -8,7 +8,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from otelbridge.cli.demo import child, provider
+from otelbridge.cli.demo import child, orders, provider
 from otelbridge.cli.demo.application import MODELS, Chatbot, InvalidRatingError, chatbot
 from otelbridge.cli.demo.database import filled_engine
 from otelbridge.cli.demo.outcome import Balance, read_balance, read_stored
@@ -49,6 +49,7 @@ def _tell(folder: Path, *, keep: bool) -> int:
         with provider.serving() as stand_in, exporting(at.grpc, at.http) as telemetry:
             with chatbot(telemetry, filled_engine(), stand_in.url) as application:
                 _drive(application)
+            _replay(telemetry)
             _say(f"Waiting for otelbridge to decide about {telemetry.ended_spans} spans")
             balance = _settled(daemon, telemetry)
             sent, bill = telemetry.ended_spans, tuple(stand_in.bill)
@@ -84,6 +85,20 @@ def _drive(application: Chatbot) -> None:
             application.health()
         else:
             application.profile(USERS[number % len(USERS)])
+
+
+def _replay(telemetry: Telemetry) -> None:
+    """The hours of the other service. The daemon keeps up or makes the SDK wait; nothing here is timed."""
+    hours, requests = orders.MINUTES // 60, orders.MINUTES * orders.REQUESTS_PER_MINUTE
+    _say(f"Replaying the last {hours} hours of another service, `{orders.SERVICE}`: {requests:,} requests")
+    _say(f"  after {_length(orders.SLOWER_FROM)} its queries take {orders.SLOWER_BY - 1:.0%} longer")
+    begin, minutes = _length(orders.SPIKE.start), len(orders.SPIKE)
+    _say(f"  after {begin} one request in {1 / orders.SPIKE_RATE:.0f} fails for {minutes} minutes")
+    orders.replay(telemetry.orders, time.time_ns())
+
+
+def _length(minutes: int) -> str:
+    return f"{minutes // 60} h {minutes % 60} min"
 
 
 def _settled(daemon: child.Child, telemetry: Telemetry) -> Balance:
