@@ -33,7 +33,7 @@ from otelbridge.engine.runner import CHECKPOINT_SECONDS
 from otelbridge.engine.task import Task
 from otelbridge.log.sqlite import SqliteLog
 from otelbridge.otlp.decode import decode
-from otelbridge.service.memory import keep_memory
+from otelbridge.service.memory import collect_garbage_rarely, keep_memory
 
 BUDGET_US = {
     "receive": 0.6,
@@ -208,6 +208,7 @@ def main() -> None:
     parser.add_argument("--everything", action="store_true", help="with all that measures, and all trackers")
     arguments = parser.parse_args()
     keep_memory()
+    collect_garbage_rarely()
     receive = receive_us(arguments.spans)
     with tempfile.TemporaryDirectory() as folder, Sink() as sink:
         profile = cProfile.Profile(time.process_time) if arguments.profile else None

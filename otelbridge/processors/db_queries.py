@@ -59,7 +59,8 @@ class DbQueries(Processor):
         ]
         batch = batch.with_spans(with_series(spans, added))
         if self._is_watched:
-            durations = measured(DB_QUERY_DURATION, batch.spans, pl.col("db.duration_ms"))
+            rows = np.flatnonzero(is_query)
+            durations = measured(DB_QUERY_DURATION, batch.spans, rows, duration_ms[rows])
             batch = batch.add_measurements(DB_QUERY_DURATION.name, durations)
         return batch
 

@@ -105,10 +105,9 @@ class Ttft(Processor):
         nothing.scatter(as_index(rows), list(map(self._config.quality, times.to_list())))
         batch = batch.with_columns(time, nothing)
         if self._is_watched:
-            providers = pl.Series(PROVIDER, _providers(counted), pl.String)
-            batch = batch.add_measurements(
-                LLM_TTFT.name, measured(LLM_TTFT, counted.with_columns(providers), pl.col(TTFT))
-            )
+            provider = {PROVIDER: pl.Series(_providers(counted), dtype=pl.String)}
+            frame = measured(LLM_TTFT, spans, rows, times.to_numpy(), provider)
+            batch = batch.add_measurements(LLM_TTFT.name, frame)
         return batch
 
     def breadcrumbs(self, kept: pl.DataFrame) -> Iterable[Breadcrumb]:

@@ -7,7 +7,7 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otelbridge.analysis.frames import absent, overlaid, where, with_series
+from otelbridge.analysis.frames import absent, overlaid, text_codes, where, with_series
 
 
 def test_columns_are_replaced_where_they_are_and_added_at_the_end() -> None:
@@ -60,3 +60,13 @@ def test_parts_of_columns_are_laid_over_parts_of_columns() -> None:
 def test_what_is_laid_over_nothing_keeps_its_nulls() -> None:
     result = overlaid(absent("a", pl.String, 3), np.array([1, 2]), pl.Series("b", ["text", None]))
     assert result.to_list() == [None, "text", None]
+
+
+def test_codes_tell_texts_apart_and_know_short_ones_again() -> None:
+    texts = pl.Series(["a", "b", None, "a", "a longer text than fits", "another one that is long", "", "a"])
+
+    codes = text_codes(texts)
+
+    assert codes[0] == codes[3] == codes[7]
+    assert codes[2] == 0
+    assert len({*codes.tolist()}) == 6

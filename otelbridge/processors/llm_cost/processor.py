@@ -11,6 +11,8 @@ import msgspec
 import numpy as np
 import polars as pl
 
+from otelbridge.analysis.frames import is_present
+from otelbridge.analysis.grouping import as_index
 from otelbridge.analysis.prices import PriceBook
 from otelbridge.core import schema
 from otelbridge.core.batch import Batch
@@ -78,10 +80,13 @@ class LlmCost(Processor):
         return self._measured(batch.with_spans(billed).add_findings(findings))
 
     def _measured(self, batch: Batch) -> Batch:
-        for kind, column in ((LLM_COST, COST), (LLM_TOKENS, "gen_ai.usage.total_tokens")):
-            if kind.name in self._watched:
-                project = {"project.id": pl.col(PROJECT)}
-                batch = batch.add_measurements(kind.name, measured(kind, batch.spans, pl.col(column), project))
+        spans = batch.spans
+        for kind, name in ((LLM_COST, COST), (LLM_TOKENS, "gen_ai.usage.total_tokens")):
+            if kind.name in self._watched and (column := spans[name]).null_count() < spans.height:
+                rows = np.flatnonzero(is_present(column))
+                values = column[as_index(rows)].to_numpy().astype(np.float64)
+                project = {"project.id": spans[PROJECT][as_index(rows)]}
+                batch = batch.add_measurements(kind.name, measured(kind, spans, rows, values, project))
         return batch
 
     def breadcrumbs(self, kept: pl.DataFrame) -> Iterable[Breadcrumb]:

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from otelbridge.analysis.frames import with_series
+from otelbridge.analysis.grouping import as_index, flags, group_rows
 from otelbridge.analysis.throttle import Throttle
 from otelbridge.core import schema
 from otelbridge.core.batch import Batch
@@ -102,10 +103,11 @@ def _marked(spans: pl.DataFrame, found: list[LoopWithSource]) -> pl.DataFrame:
 
 def _turns(marked: pl.DataFrame) -> pl.DataFrame:
     """`db.n_plus_one.count`: one row a trace with a loop of queries, at the last turn of it."""
-    told = ("end_ns", schema.TRACE_ID, schema.SPAN_ID, "release", *DB_N_PLUS_ONE_COUNT.keys)
-    turns = marked.select(MARK, "op", *told).filter((pl.col(MARK) == "repeat") & (pl.col("op") == "db"))
-    of_trace = turns.group_by(schema.TRACE_ID, maintain_order=True).agg(pl.all().last(), pl.len().alias("_turns"))
-    return measured(DB_N_PLUS_ONE_COUNT, of_trace, pl.col("_turns"))
+    turns = np.flatnonzero(flags((marked[MARK] == "repeat") & (marked["op"] == "db")))
+    traces = group_rows(marked[schema.TRACE_ID][as_index(turns)])
+    last = np.zeros(len(traces), np.int64)
+    last[traces.of_row] = turns  # what is written last stays
+    return measured(DB_N_PLUS_ONE_COUNT, marked, last, np.bincount(traces.of_row).astype(np.float64))
 
 
 def _reads(config: Config) -> frozenset[str]:

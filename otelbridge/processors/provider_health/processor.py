@@ -113,11 +113,10 @@ class ProviderHealth(Processor):
         watched = [kind for kind in (LLM_SCORE, LLM_LATENCY, LLM_SUCCESS) if kind.name in self._watched]
         if not watched:
             return batch
-        told = taken(batch.spans, _MEASURED, np.array([call.row for call in calls])).with_columns(
-            pl.Series(PROVIDER, [call.provider for call in calls], pl.String), pl.Series(SCORE, scores, pl.Float64)
-        )
-        frame = measured(LLM_SCORE, told, pl.col(SCORE))  # the others have the same keys, and are never null
-        values = {
+        rows = np.array([call.row for call in calls])
+        provider = {PROVIDER: pl.Series([call.provider for call in calls], dtype=pl.String)}
+        frame = measured(LLM_SCORE, batch.spans, rows, np.array(scores, np.float64), provider)
+        values = {  # the others have the same keys, and are never null
             LLM_SCORE.name: frame[VALUE],
             LLM_LATENCY.name: pl.Series(VALUE, [call.latency_ms for call in calls], pl.Float64),
             LLM_SUCCESS.name: pl.Series(VALUE, [float(call.succeeded) for call in calls], pl.Float64),
@@ -178,7 +177,6 @@ def _worth(spans: pl.DataFrame, rows: Integers) -> tuple[list[float | None], lis
     return per_1k, per_cent
 
 
-_MEASURED = (schema.TRACE_ID, schema.SPAN_ID, "end_ns", MODEL, ENVIRONMENT, RELEASE)
 _MADE = frozenset({CALL, *(column.name for column in ADDED)})
 _RESOURCE = frozenset({SERVICE, ENVIRONMENT, RELEASE})
 _OF_CALLS = frozenset({PROVIDER, MODEL, RETRIES, TOLD_LATENCY, TOLD_SUCCESS})

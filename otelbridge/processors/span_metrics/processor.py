@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import polars as pl
 
+from otelbridge.analysis.frames import is_present
+from otelbridge.analysis.grouping import as_index, flags
 from otelbridge.core.batch import Batch
 from otelbridge.core.component import ComponentSpec, Kind, Processor
 from otelbridge.core.measurements import ENVIRONMENT, RELEASE, SERVICE, measured
@@ -32,10 +35,7 @@ class SpanMetrics(Processor):
         """Measures what a span tells by itself."""
         spans = batch.spans
         if HTTP_ROUTE_DURATION.name in self._watched:
-            is_served = (pl.col("kind") == SERVER) & pl.col("http.route").is_not_null()
-            batch = batch.add_measurements(
-                HTTP_ROUTE_DURATION.name, measured(HTTP_ROUTE_DURATION, spans, pl.col("duration_ms"), where=is_served)
-            )
+            batch = batch.add_measurements(HTTP_ROUTE_DURATION.name, _requests(spans))
         if MCP_CALL_DURATION.name in self._watched:
             batch = batch.add_measurements(MCP_CALL_DURATION.name, _tool_calls(spans))
         if ERROR_RATE.name in self._watched:
@@ -53,15 +53,27 @@ class SpanMetrics(Processor):
         return batch
 
 
+def _requests(spans: pl.DataFrame) -> pl.DataFrame:
+    """On the spans of servers that know their route."""
+    rows = np.flatnonzero((spans["kind"].to_numpy() == SERVER) & is_present(spans["http.route"]))
+    return measured(HTTP_ROUTE_DURATION, spans, rows, spans["duration_ms"].to_numpy()[rows])
+
+
 def _tool_calls(spans: pl.DataFrame) -> pl.DataFrame:
     """On the spans of clients and servers alone: the tool span around them tells of the same call again."""
-    is_call = (pl.col("mcp.method.name") == _TOOL_CALL) & pl.col("kind").is_in([CLIENT, SERVER])
-    return measured(MCP_CALL_DURATION, spans, pl.col("duration_ms"), where=is_call)
+    if spans["mcp.method.name"].null_count() == spans.height:
+        return pl.DataFrame(schema=MCP_CALL_DURATION.schema())
+    kinds = spans["kind"].to_numpy()
+    is_call = flags(spans["mcp.method.name"] == _TOOL_CALL) & ((kinds == CLIENT) | (kinds == SERVER))
+    rows = np.flatnonzero(is_call)
+    return measured(MCP_CALL_DURATION, spans, rows, spans["duration_ms"].to_numpy()[rows])
 
 
 def _of_attribute(one: CustomMeasurement, spans: pl.DataFrame) -> pl.DataFrame:
-    column = ATTRIBUTE_PREFIX + one.attribute
-    return measured(one.kind(), spans, pl.col(column).cast(pl.Float64, strict=False) * one.scale)
+    column = spans[ATTRIBUTE_PREFIX + one.attribute]
+    rows = np.flatnonzero(is_present(column))
+    numbers = column[as_index(rows)].cast(pl.Float64, strict=False).to_numpy() * one.scale
+    return measured(one.kind(), spans, rows, numbers)
 
 
 def _reads(config: Config) -> frozenset[str]:
