@@ -10,6 +10,7 @@ how long a deviation lasts: failures come in bursts, and what is a burst must no
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,7 +54,7 @@ class Normal:
     persistence: float
 
 
-def estimate(requests: list[int], failures: list[int]) -> Normal:
+def estimate(requests: Sequence[int], failures: Sequence[int]) -> Normal:
     """Estimate from blocks, oldest first, at least one, each with at least one request."""
     total = np.asarray(requests, dtype=np.float64)
     failed = np.asarray(failures, dtype=np.float64)

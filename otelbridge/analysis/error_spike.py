@@ -90,9 +90,9 @@ class ErrorSpikeDetector(RequestLedger):
         state = self._state
         rate = max(normal.rate, FLOOR_RATE)
         needed = min(NEAR_ENOUGH * self._multiplier * rate, (1.0 + rate) / 2.0)
-        bucket = np.asarray(state.ring_bucket)
-        requests = np.asarray(state.ring_requests, dtype=np.float64)
-        failures = np.asarray(state.ring_failures, dtype=np.float64)
+        bucket = np.array(state.ring_bucket)
+        requests = np.array(state.ring_requests, dtype=np.float64)
+        failures = np.array(state.ring_failures, dtype=np.float64)
         for found in excursions(bucket, requests, failures, rate, normal.dispersion):
             blocks = (state.ring_bucket[found.last] - state.ring_bucket[found.first]) / BUCKETS_PER_HOLD
             if blocks < 1.0 or found.failures < self._min_failures:

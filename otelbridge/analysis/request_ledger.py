@@ -8,10 +8,12 @@ by a bucket, and never on how arrivals are cut into batches.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from array import array
+from collections.abc import Iterable, MutableSequence
+from itertools import accumulate
 from typing import Any
 
 import msgspec
-import numpy as np
 
 from otelbridge.analysis.error_baseline import MAX_BLOCKS, MIN_BLOCKS, Normal, estimate
 from otelbridge.analysis.time_buckets import Floats, count, is_measured
@@ -35,6 +37,11 @@ LATE_BUCKETS, LATE_IN_A_ROW = 360, 30
 MOST = (1 << 32) - 1  # requests in a bucket: five bytes in a snapshot
 
 
+def counts(values: Iterable[int] = ()) -> MutableSequence[int]:
+    """Numbers up to MOST, as are those of buckets, in an array: 4 bytes each and not 36, as in a list."""
+    return array("I", values)
+
+
 class State(msgspec.Struct, array_like=True):
     """What is kept between arrivals. Blocks that are not normal yet: (block, requests, failures)."""
 
@@ -42,15 +49,15 @@ class State(msgspec.Struct, array_like=True):
     requests: int = 0
     failures: int = 0
     late: int = 0
-    ring_bucket: list[int] = msgspec.field(default_factory=list)
-    ring_requests: list[int] = msgspec.field(default_factory=list)
-    ring_failures: list[int] = msgspec.field(default_factory=list)
+    ring_bucket: MutableSequence[int] = msgspec.field(default_factory=counts)
+    ring_requests: MutableSequence[int] = msgspec.field(default_factory=counts)
+    ring_failures: MutableSequence[int] = msgspec.field(default_factory=counts)
     block: int = -1
     block_requests: int = 0
     block_failures: int = 0
     pending: list[tuple[int, int, int]] = msgspec.field(default_factory=list)
-    base_requests: list[int] = msgspec.field(default_factory=list)
-    base_failures: list[int] = msgspec.field(default_factory=list)
+    base_requests: MutableSequence[int] = msgspec.field(default_factory=counts)
+    base_failures: MutableSequence[int] = msgspec.field(default_factory=counts)
     suspicion: float = 0.0
     suspected_block: int = -1
     better: float = 0.0
@@ -65,13 +72,18 @@ class State(msgspec.Struct, array_like=True):
     peak_failures: int = 0
 
 
+_COUNTS = ("ring_requests", "ring_failures", "base_requests", "base_failures")
+
+
 class RequestLedger(ABC):
     """One series of requests.
 
-    State: at most 8 KiB as a snapshot: an hour of buckets and 12 hours of blocks, two counters each.
+    State: at most 8 KiB: an hour of buckets and 12 hours of blocks, two counters each.
     """
 
     def __init__(self, hold_seconds: float) -> None:
+        if hold_seconds < BUCKETS_PER_HOLD:
+            raise ValueError(f"hold_seconds must be at least {BUCKETS_PER_HOLD}: a bucket is a second or longer")
         self._width = hold_seconds / BUCKETS_PER_HOLD
         self._state = State()
         self._normal: Normal | None = None
@@ -108,12 +120,15 @@ class RequestLedger(ABC):
         """Everything known, mid-bucket too."""
         state = self._state
         steps = [now - before for before, now in zip([0, *state.ring_bucket], state.ring_bucket, strict=False)]
-        return msgspec.msgpack.encode(msgspec.structs.replace(state, ring_bucket=steps))
+        lists = {name: list(getattr(state, name)) for name in _COUNTS}
+        return msgspec.msgpack.encode(msgspec.structs.replace(state, ring_bucket=steps, **lists))
 
     def restore(self, state: bytes) -> None:
         """Take over what `snapshot` wrote."""
-        self._state = msgspec.msgpack.decode(state, type=State)
-        self._state.ring_bucket = np.cumsum(self._state.ring_bucket, dtype=np.int64).tolist()
+        self._state = saved = msgspec.msgpack.decode(state, type=State)
+        saved.ring_bucket = counts(accumulate(saved.ring_bucket))
+        for name in _COUNTS:
+            setattr(saved, name, counts(getattr(saved, name)))
         self._learn()
 
     def _count(self, bucket: int, requests: int, failures: int) -> Event | None:
@@ -175,8 +190,9 @@ class RequestLedger(ABC):
         if not ready:
             return
         del state.pending[: len(ready)]
-        state.base_requests = [*state.base_requests, *(entry[1] for entry in ready)][-MAX_BLOCKS:]
-        state.base_failures = [*state.base_failures, *(entry[2] for entry in ready)][-MAX_BLOCKS:]
+        for base, place in ((state.base_requests, 1), (state.base_failures, 2)):
+            base.extend(entry[place] for entry in ready)
+            del base[:-MAX_BLOCKS]
         self._learn()
 
     def _learn(self) -> None:
@@ -187,8 +203,8 @@ class RequestLedger(ABC):
     def _adopt(self) -> None:
         """The last two hours are the new normal, whatever was suspected."""
         state = self._state
-        state.base_requests = [entry[1] for entry in state.pending[-MIN_BLOCKS:]]
-        state.base_failures = [entry[2] for entry in state.pending[-MIN_BLOCKS:]]
+        state.base_requests = counts(entry[1] for entry in state.pending[-MIN_BLOCKS:])
+        state.base_failures = counts(entry[2] for entry in state.pending[-MIN_BLOCKS:])
         state.pending = []
         self._learn()
 

@@ -16,7 +16,7 @@ Integers = npt.NDArray[np.int64]
 Group = tuple[int, int, int]
 """Bucket, requests, failures."""
 
-LATEST_SECONDS = 1e11  # the year 5138; beyond it a timestamp is noise
+LATEST_SECONDS = 2.0**32  # the year 2106; beyond it a timestamp is noise, and a bucket of a second needs 33 bits
 
 
 def is_measured(timestamp: float, value: float) -> bool:
