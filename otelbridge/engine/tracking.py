@@ -103,9 +103,7 @@ class Tracking:
 
     def changes(self) -> Parts:
         """What must be saved since the last call."""
-        changed: dict[str, Mapping[str, bytes | None]] = {
-            watched.id: parts for watched in self.trackers if (parts := watched.tracker.changes())
-        }
+        changed = {watched.id: parts for watched in self.trackers if (parts := self._changes_of(watched))}
         own: dict[str, bytes | None] = {}
         if (state := self.open_findings.changes()) is not None:
             own[OPEN_FINDINGS] = state
@@ -139,6 +137,13 @@ class Tracking:
         if finding.kind not in kinds and (kinds or len(self._examples) < MAX_EXAMPLES):
             self._examples[finding.trace_id] = (*kinds, finding.kind)
             self._examples_saved = False
+
+    def _changes_of(self, watched: WatchedBy) -> Mapping[str, bytes | None]:
+        try:
+            return watched.tracker.changes()
+        except Exception as error:  # noqa: BLE001 # the step boundary: the spans' checkpoint must not wait for it
+            self._on_error(watched.id, error)
+            return {}
 
     def _observe(self, watched: WatchedBy, seen: Measurements, now: float) -> Sequence[Finding]:
         try:
