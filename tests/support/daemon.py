@@ -208,7 +208,10 @@ class Daemon:
 
 def configuration(daemon: Daemon, dsn: str, changes: dict[str, Any]) -> dict[str, Any]:
     """The default pipeline on the daemon's ports, with short waits, keeping everything."""
-    processors = ["db_queries", "llm_cost", "group_by_trace", "n_plus_one", "dynamic_sampling"]
+    measuring = ["db_queries", "llm_cost", "ttft", "provider_health", "span_metrics"]
+    processors = [*measuring, "group_by_trace", "n_plus_one", "dynamic_sampling"]
+    trackers = ["degradation", "error_spike", "cascade"]
+    pipeline = {"receivers": ["otlp"], "processors": processors, "trackers": trackers, "exporters": ["sentry"]}
     protocols = {
         "grpc": {"endpoint": f"127.0.0.1:{daemon.grpc_port}"},
         "http": {"endpoint": f"127.0.0.1:{daemon.http_port}"},
@@ -220,11 +223,12 @@ def configuration(daemon: Daemon, dsn: str, changes: dict[str, Any]) -> dict[str
             "group_by_trace": {"decision_wait_seconds": 1, "decision_wait_after_root_seconds": 0},
             "dynamic_sampling": {"rules": [], "default_keep": 100},
         },
+        "trackers": dict.fromkeys(trackers),
         "exporters": {"sentry": {"dsn": dsn, "proxy": ""}},
         "service": {
             "storage": {"data_directory": str(daemon.data)},
             "telemetry": {"metrics": {"endpoint": f"127.0.0.1:{daemon.admin_port}"}, "logs": {"format": "json"}},
-            "pipelines": {"traces": {"receivers": ["otlp"], "processors": processors, "exporters": ["sentry"]}},
+            "pipelines": {"traces": pipeline},
         },
     }
     for path, value in changes.items():
