@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -67,7 +68,8 @@ def added_columns(spans: pl.DataFrame, added: Iterable[Column], elsewhere: froze
 
 
 def _distinct(values: pa.Array) -> tuple[list[Any], Rows]:
-    if pa.types.is_large_string(values.type):
+    # Numbers without sign are fingerprints: few, on many spans, and too large for JSON as they are.
+    if pa.types.is_large_string(values.type) or pa.types.is_uint64(values.type):
         encoded = values.dictionary_encode()
         return encoded.dictionary.to_pylist(), encoded.indices.to_numpy().astype(np.int64)
     return values.to_pylist(), np.arange(len(values))
@@ -80,5 +82,7 @@ def _presented(name: str, dtype: pl.DataType, values: list[Any]) -> list[Any]:
     if dtype == pl.String:
         return list(map(shield, values))
     if dtype.is_integer() and max(values) <= LARGEST_EXACT_INTEGER and min(values) >= -LARGEST_EXACT_INTEGER:
+        return values
+    if dtype.is_float() and all(map(math.isfinite, values)):
         return values
     return list(map(scalar, values))

@@ -10,14 +10,13 @@ Everything is deterministic: encoding the same again gives the same bytes under 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from functools import lru_cache
 from typing import Any
 
 from otelbridge.core.component import Encoded, Kept, Parcel
 from otelbridge.core.findings import Breadcrumb, Finding
 from otelbridge.exporters.sentry.attributes import AttributeReader, scalar
 from otelbridge.exporters.sentry.envelope import envelope, framed
-from otelbridge.exporters.sentry.facts import FactFinder, SegmentFacts
+from otelbridge.exporters.sentry.facts import FactFinder, Profile, SegmentFacts
 from otelbridge.exporters.sentry.findings import finding_event
 from otelbridge.exporters.sentry.forest import Forest, Trace
 from otelbridge.exporters.sentry.fragments import encode_json
@@ -37,7 +36,6 @@ from otelbridge.exporters.sentry.scrubbing import shield, shield_name
 from otelbridge.exporters.sentry.survivors import Survivors, survivors
 from otelbridge.exporters.sentry.transactions import TransactionWriter
 
-REMEMBERED_CONTEXTS = 2048
 MAX_BREADCRUMBS = 100  # as many as Sentry's SDKs keep
 
 TRANSACTION = "transaction"
@@ -123,6 +121,7 @@ class _Export:
         self._events = EventReader(spans, reader)
         self._public_keys = public_keys
         self._max_errors = max_errors
+        self._contexts: dict[tuple[Profile, bool], bytes] = {}
 
     def parcels(self, breadcrumbs: tuple[Breadcrumb, ...]) -> Iterator[Parcel]:
         """Transactions and error events of all traces."""
@@ -137,15 +136,15 @@ class _Export:
         exceptions, events = self._events.read(trace.rows)
         breadcrumbs = _breadcrumbs(trace, list(facts), hints, events) if hints or events else {}
         for root, of_segment in facts.items():
+            destination = of_segment.profile.emitter.destination
             for transaction in self._writer.transactions(of_segment, breadcrumbs.get(root, [])):
                 body = framed("transaction", _with_id(transaction.id, header), transaction.payload)
-                destination = of_segment.emitter.destination
                 yield Parcel(transaction.id, destination, TRANSACTION, body, transaction.spans)
         for exception in distinct(exceptions, trace)[: self._max_errors] if exceptions else ():
             root = trace.root(exception.row)
             event = error_event(exception, facts[root], self._spans, breadcrumbs.get(root, []))
             body = framed("event", _with_id(event["event_id"], header), encode_json(event))
-            yield Parcel(event["event_id"], facts[root].emitter.destination, ERROR, body, 0)
+            yield Parcel(event["event_id"], facts[root].profile.emitter.destination, ERROR, body, 0)
 
     def _header(self, facts: Mapping[int, SegmentFacts]) -> bytes:
         """The dynamic sampling context as a member of an envelope's header, after a comma.
@@ -154,28 +153,26 @@ class _Export:
         """
         parents = self._spans.parent_id
         row = next((root for root in facts if not parents[root]), next(iter(facts)))
-        head = facts[row]
-        public_key = self._public_keys.get(head.emitter.destination)
+        head, is_head = facts[row], not parents[row]
+        context = self._contexts.get((head.profile, is_head))
+        if context is None:
+            context = self._contexts[head.profile, is_head] = self._context(head.profile, is_head=is_head)
+        return context and b',"trace":{"trace_id":"%b",%b}' % (head.trace_id.encode(), context)
+
+    def _context(self, profile: Profile, *, is_head: bool) -> bytes:
+        emitter = profile.emitter
+        public_key = self._public_keys.get(emitter.destination)
         if public_key is None:
             return b""
-        name = None if parents[row] else head.name
-        known = _sampling_context(public_key, name, head.emitter.environment, head.emitter.release, head.rate)
-        return b',"trace":{"trace_id":"%b",%b}' % (head.trace_id.encode(), known)
-
-
-@lru_cache(REMEMBERED_CONTEXTS)
-def _sampling_context(
-    public_key: str, transaction: str | None, environment: str | None, release: str | None, rate: float | None
-) -> bytes:
-    known = {
-        "public_key": public_key,
-        "sampled": "true",
-        "transaction": transaction,
-        "environment": environment,
-        "release": release,
-        "sample_rate": None if rate is None else repr(rate),
-    }
-    return encode_json({name: value for name, value in known.items() if value is not None})[1:-1]
+        known = {
+            "public_key": public_key,
+            "sampled": "true",
+            "transaction": profile.name if is_head else None,
+            "environment": emitter.environment,
+            "release": emitter.release,
+            "sample_rate": None if profile.rate is None else repr(profile.rate),
+        }
+        return encode_json({name: value for name, value in known.items() if value is not None})[1:-1]
 
 
 def _with_id(event_id: str, header: bytes) -> bytes:

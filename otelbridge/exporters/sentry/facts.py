@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
-from otelbridge.exporters.sentry.fragments import encode_json
 from otelbridge.exporters.sentry.limits import MAX_NAME, MAX_USER_EMAIL, MAX_USER_ID, clip, one_line
 from otelbridge.exporters.sentry.mapping import SpanMapper
+from otelbridge.exporters.sentry.marks import Marks
 from otelbridge.exporters.sentry.resources import SDK, Emitter
 from otelbridge.exporters.sentry.sampling import combined_rate, rate_of_trace_state
 from otelbridge.exporters.sentry.segments import Segment
@@ -32,6 +32,28 @@ _USER_FIELDS = {
     "user.name": ("username", MAX_USER_ID),
 }
 _ANY_USER = frozenset(_USER_FIELDS)
+_NOBODY: Mapping[str, str] = {}
+
+
+@dataclass(slots=True, eq=False)
+class Profile:
+    """What local roots that are alike have in common.
+
+    Attributes:
+        emitter: who emitted the root.
+        name: transaction name.
+        source: where the name comes from: route, task or custom.
+        tags: for every event.
+        rate: with which probability the trace was kept; None when unknown.
+        copied_bytes: length of what Relay copies from the transaction into each span, but for the user.
+    """
+
+    emitter: Emitter
+    name: str
+    source: str
+    tags: Mapping[str, str]
+    rate: float | None
+    copied_bytes: int
 
 
 @dataclass(slots=True)
@@ -43,39 +65,26 @@ class SegmentFacts:
         trace_id: of the root, in hexadecimal.
         span_id: of the root.
         context: the root's trace context as JSON, up to its data.
-        emitter: who emitted the root.
-        name: transaction name.
-        source: where the name comes from: route, task or custom.
+        profile: what it shares with others.
         user: Sentry's user interface; empty when unknown.
-        user_json: the same as a member of an event, after a comma.
-        tags: for every event.
-        tags_json: the same.
-        rate: with which probability the trace was kept; None when unknown.
-        copied_bytes: length of what Relay copies from the transaction into each span.
     """
 
     segment: Segment
     trace_id: str
     span_id: str
     context: bytes
-    emitter: Emitter
-    name: str
-    source: str
-    user: dict[str, str]
-    user_json: bytes
-    tags: Mapping[str, str]
-    tags_json: bytes
-    rate: float | None
-    copied_bytes: int
+    profile: Profile
+    user: Mapping[str, str]
 
     def event(self) -> dict[str, Any]:
         """The fields that every event of the segment has."""
+        emitter = self.profile.emitter
         event: dict[str, Any] = {
-            "platform": self.emitter.platform,
-            "transaction": self.name,
+            "platform": emitter.platform,
+            "transaction": self.profile.name,
             "sdk": SDK,
-            "tags": dict(self.tags),
-            **self.emitter.event_fields,
+            "tags": dict(self.profile.tags),
+            **emitter.event_fields,
         }
         if self.user:
             event["user"] = self.user
@@ -83,7 +92,8 @@ class SegmentFacts:
 
     def contexts(self) -> dict[str, Any]:
         """The contexts beside `trace`."""
-        return {"otel": {"resource": self.emitter.resource}} if self.emitter.resource else {}
+        resource = self.profile.emitter.resource
+        return {"otel": {"resource": resource}} if resource else {}
 
 
 class FactFinder:
@@ -92,55 +102,47 @@ class FactFinder:
     def __init__(self, spans: Survivors, mapper: SpanMapper) -> None:
         self._spans = spans
         self._mapper = mapper
-        self._with_user = set(np.flatnonzero(mapper.data.having(_ANY_USER)).tolist())
-        self._known_tags: dict[tuple[int, str | None, bool], tuple[dict[str, str], bytes]] = {}
+        self._named = Marks(np.flatnonzero(mapper.data.having(_ANY_USER)).tolist(), spans.height)
+        self._profiles: dict[tuple[object, ...], Profile] = {}
 
     def facts(self, segment: Segment, trace_id: str) -> SegmentFacts:
         """What holds for all spans of a segment."""
-        spans, row = self._spans, segment.root
-        emitter = spans.emitter[row]
-        mapper = self._mapper
-        name, source = _name(mapper.op[row], mapper.looked_up(row), spans.name[row], spans.kind[row])
-        tags, tags_json = self._tags(row)
-        if row in mapper.tags:
-            tags = {**mapper.tags[row], **tags}
-            tags_json = encode_json(tags)
-        user = self._user(segment)
+        row = segment.root
         return SegmentFacts(
-            segment=segment,
-            trace_id=trace_id,
-            span_id=f"{spans.span_id[row]:016x}",
-            context=mapper.json.context(row),
-            emitter=emitter,
-            name=name,
-            source=source,
-            user=user,
-            user_json=b',"user":' + encode_json(user) if user else b"",
-            tags=tags,
-            tags_json=tags_json,
-            rate=_rate(spans.rate[row], spans.trace_state[row]),
-            copied_bytes=len(name) + emitter.copied_bytes + sum(map(len, user.values())),
+            segment,
+            trace_id,
+            f"{self._spans.span_id[row]:016x}",
+            self._mapper.json.context(row),
+            self._profile(row),
+            self._user(segment.rows) if self._named.among(segment.rows) else _NOBODY,
         )
 
-    def _tags(self, row: int) -> tuple[Mapping[str, str], bytes]:
-        """Tags that segments share, and the same as JSON."""
-        spans = self._spans
-        key = (id(spans.emitter[row]), spans.rule[row], spans.is_late[row])
-        known = self._known_tags.get(key)
-        if known is None:
-            tags = dict(spans.emitter[row].tags)
-            if spans.rule[row]:
-                tags["sampling.rule"] = one_line(str(spans.rule[row]), MAX_NAME)
-            if spans.is_late[row]:
-                tags["otelbridge.late"] = "true"
-            known = self._known_tags[key] = (tags, encode_json(tags))
-        return known
+    def _profile(self, row: int) -> Profile:
+        spans, mapper = self._spans, self._mapper
+        emitter = spans.emitter[row]
+        name, source = _name(mapper.op[row], mapper.looked_up(row), spans.name[row], spans.kind[row])
+        tagged = row if row in mapper.tags else None
+        rate, rule, is_late, state = spans.rate[row], spans.rule[row], spans.is_late[row], spans.trace_state[row]
+        key = (id(emitter), name, source, rate, rule, is_late, state, tagged)
+        profile = self._profiles.get(key)
+        if profile is None:
+            tags = {**mapper.tags.get(row, {}), **self._tags(row)}
+            copied_bytes = len(name) + emitter.copied_bytes
+            profile = self._profiles[key] = Profile(emitter, name, source, tags, _rate(rate, state), copied_bytes)
+        return profile
 
-    def _user(self, segment: Segment) -> dict[str, str]:
+    def _tags(self, row: int) -> dict[str, str]:
+        spans = self._spans
+        tags = dict(spans.emitter[row].tags)
+        if spans.rule[row]:
+            tags["sampling.rule"] = one_line(str(spans.rule[row]), MAX_NAME)
+        if spans.is_late[row]:
+            tags["otelbridge.late"] = "true"
+        return tags
+
+    def _user(self, rows: Sequence[int]) -> Mapping[str, str]:
         """The user of the first span that names one."""
-        for row in segment.rows:
-            if row not in self._with_user:
-                continue
+        for row in rows:
             data = self._mapper.data.looked_up(row)
             if _ANY_USER.isdisjoint(data):
                 continue
@@ -149,7 +151,7 @@ class FactFinder:
                 if key in data and field not in found and data[key] != "":
                     found[field] = clip(str(data[key]), limit)
             return found
-        return {}
+        return _NOBODY
 
 
 @lru_cache(REMEMBERED_RATES)

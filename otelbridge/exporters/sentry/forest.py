@@ -17,7 +17,7 @@ from otelbridge.exporters.sentry.segments import Segment, TraceTree
 from otelbridge.exporters.sentry.survivors import Survivors
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Trace:
     """One trace.
 

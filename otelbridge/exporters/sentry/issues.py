@@ -28,6 +28,7 @@ from otelbridge.exporters.sentry.limits import (
     fit,
 )
 from otelbridge.exporters.sentry.mapping import STATUS_ERROR
+from otelbridge.exporters.sentry.marks import Marks
 from otelbridge.exporters.sentry.scrubbing import shield
 from otelbridge.exporters.sentry.stacktraces import ParsedException, bounded, parse, split_type
 from otelbridge.exporters.sentry.survivors import Survivors
@@ -74,13 +75,14 @@ class EventReader:
     def __init__(self, spans: Survivors, reader: AttributeReader) -> None:
         self._spans = spans
         self._reader = reader
+        self._with_events = Marks(spans.details.events, spans.height)
 
-    def read(self, rows: Iterable[int]) -> tuple[list[Exceptional], dict[int, list[dict[str, Any]]]]:
+    def read(self, rows: range) -> tuple[list[Exceptional], dict[int, list[dict[str, Any]]]]:
         """Exceptions of these rows, and breadcrumbs by row."""
         exceptions: list[Exceptional] = []
         breadcrumbs: dict[int, list[dict[str, Any]]] = {}
         events = self._spans.details.events
-        if events.keys().isdisjoint(rows):
+        if not self._with_events.among(rows):
             return exceptions, breadcrumbs
         for row in rows:
             if row not in events:
@@ -159,7 +161,7 @@ def error_event(
     row = exception.row
     trace_id, span_id = f"{spans.trace_id[row]:032x}", f"{spans.span_id[row]:016x}"
     handled = not exception.has_escaped and facts.segment.root not in {row, *exception.reached}
-    parsed = parse(exception.stack, facts.emitter.platform) if exception.stack else None
+    parsed = parse(exception.stack, facts.profile.emitter.platform) if exception.stack else None
     trace = {"trace_id": trace_id, "span_id": span_id, "op": spans.op[row] or "default"}
     if spans.parent_id[row]:
         trace["parent_span_id"] = f"{spans.parent_id[row]:016x}"

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from otelbridge.exporters.sentry.added import AddedColumn
+from otelbridge.exporters.sentry.marks import Marks
 from otelbridge.exporters.sentry.segments import Segment
 
 _MEASURED_UNITS = {"ms": "millisecond", "s": "second", "By": "byte", "1": "ratio"}
@@ -16,9 +17,9 @@ _MONEY = "USD"
 
 
 class Measurements:
-    """The measurements in added columns of our own names."""
+    """The measurements in added columns of our own names; `height` is how many rows there are."""
 
-    def __init__(self, added: Iterable[AddedColumn]) -> None:
+    def __init__(self, added: Iterable[AddedColumn], height: int) -> None:
         self._by_row: dict[int, list[tuple[str, str, Any]]] = {}
         for column in added:
             is_measured = column.unit == _MONEY or column.unit in _MEASURED_UNITS
@@ -26,11 +27,12 @@ class Measurements:
                 for row, value in column.by_row.items():
                     if not isinstance(value, (str, bool)):
                         self._by_row.setdefault(row, []).append((column.name, column.unit, value))
+        self._measured = Marks(self._by_row, height)
 
     def of(self, segment: Segment) -> dict[str, Any]:
         """Those of a segment's transaction."""
         measurements: dict[str, Any] = {}
-        if self._by_row.keys().isdisjoint(segment.rows):
+        if not self._measured.among(segment.rows):
             return measurements
         for row in segment.rows:
             for name, unit, value in self._by_row.get(row, ()):

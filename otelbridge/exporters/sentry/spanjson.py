@@ -65,7 +65,7 @@ class SpanJson:
         """Spans with commas between them, without brackets."""
         if not rows:
             return b""
-        if isinstance(rows, range) and self._instead.keys().isdisjoint(rows):
+        if isinstance(rows, range) and (not self._instead or self._instead.keys().isdisjoint(rows)):
             return bytes(self._bytes[self._boundaries[rows.start] + 1 : self._boundaries[rows.stop]])
         return b",".join([self._span(row) for row in rows])
 

@@ -7,12 +7,12 @@ were. All spans keep their places in the trace, and no statistics of the real tr
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from otelbridge.exporters.sentry.envelope import event_id
-from otelbridge.exporters.sentry.facts import SegmentFacts
+from otelbridge.exporters.sentry.facts import Profile, SegmentFacts
 from otelbridge.exporters.sentry.fragments import encode_json
 from otelbridge.exporters.sentry.limits import MAX_NAME, clip
 from otelbridge.exporters.sentry.mapping import ORIGIN, SpanMapper
@@ -23,7 +23,7 @@ from otelbridge.exporters.sentry.survivors import Survivors
 PART = "otelbridge.part"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Transaction:
     """One transaction: its payload, and what else is told of it.
 
@@ -38,6 +38,16 @@ class Transaction:
     spans: int
 
 
+@dataclass(slots=True)
+class _Frame:
+    """What the payloads of transactions with one profile have in common, piece by piece."""
+
+    opening: bytes
+    middle: bytes
+    rates: bytes
+    closing: bytes
+
+
 class TransactionWriter:
     """Writes the transactions of segments."""
 
@@ -45,7 +55,8 @@ class TransactionWriter:
         self._spans = spans
         self._mapper = mapper
         self._max_spans = max_spans
-        self._measurements = Measurements(spans.added)
+        self._measurements = Measurements(spans.added, spans.height)
+        self._frames: dict[Profile, _Frame] = {}
 
     def transactions(self, facts: SegmentFacts, breadcrumbs: list[dict[str, Any]]) -> list[Transaction]:
         """The transactions of a segment; the breadcrumbs are in the first."""
@@ -58,33 +69,43 @@ class TransactionWriter:
         if measurements:
             more += b',"measurements":' + encode_json(measurements)
         json = self._mapper.json.array(children)
-        if is_small(len(children), len(json) + 2, self._max_spans, facts.copied_bytes):
-            return [self._first(facts, json, len(children), more, facts.tags_json)]
+        copied_bytes = facts.profile.copied_bytes + sum(map(len, facts.user.values()))
+        if is_small(len(children), len(json) + 2, self._max_spans, copied_bytes):
+            return [self._first(facts, self._frame(facts.profile), json, len(children), more)]
         sizes, descriptions = self._mapper.json.sizes(), self._mapper.descriptions.lengths()
-        parts = split(children, sizes, descriptions, self._max_spans, facts.copied_bytes)
+        parts = split(children, sizes, descriptions, self._max_spans, copied_bytes)
         return self._parts(facts, parts, more)
+
+    def _frame(self, profile: Profile) -> _Frame:
+        frame = self._frames.get(profile)
+        if frame is None:
+            frame = self._frames[profile] = _frame(profile, profile.name, profile.tags)
+        return frame
 
     def _parts(self, facts: SegmentFacts, parts: Sequence[Sequence[int]], more: bytes) -> list[Transaction]:
         transactions = []
         for number, rows in enumerate(parts, start=1):
             json = self._mapper.json.array(rows)
-            tags = facts.tags_json
+            tags, name = facts.profile.tags, facts.profile.name
             if len(parts) > 1:
-                tags = encode_json({**facts.tags, PART: f"{number}/{len(parts)}"})
+                tags = {**tags, PART: f"{number}/{len(parts)}"}
             if number == 1:
-                transactions.append(self._first(facts, json, len(rows), more, tags))
+                transactions.append(self._first(facts, _frame(facts.profile, name, tags), json, len(rows), more))
             else:
-                transactions.append(self._further(facts, rows, json, number, tags))
+                frame = _frame(facts.profile, _numbered(name, number), tags)
+                transactions.append(self._further(facts, frame, rows, json, number))
         return transactions
 
-    def _first(self, facts: SegmentFacts, json: bytes, spans: int, more: bytes, tags: bytes) -> Transaction:
+    def _first(self, facts: SegmentFacts, frame: _Frame, json: bytes, spans: int, more: bytes) -> Transaction:
         row = facts.segment.root
         own_id = event_id("transaction", facts.trace_id, facts.span_id, 1)
         times = (self._spans.start_ns[row] / 1e9, self._spans.end_ns[row] / 1e9)
-        payload = _payload(own_id, facts, encode_json(facts.name), times, facts.context, tags, json, more)
+        payload = _payload(own_id, facts.user, frame, times, facts.context, json, more)
         return Transaction(own_id, payload, spans + 1 + facts.segment.repeats)
 
-    def _further(self, facts: SegmentFacts, rows: Sequence[int], json: bytes, number: int, tags: bytes) -> Transaction:
+    def _further(
+        self, facts: SegmentFacts, frame: _Frame, rows: Sequence[int], json: bytes, number: int
+    ) -> Transaction:
         own_id = event_id("transaction", facts.trace_id, facts.span_id, number)
         starts, ends = self._spans.start_ns, self._spans.end_ns
         times = (min(starts[row] for row in rows) / 1e9, max(ends[row] for row in rows) / 1e9)
@@ -97,47 +118,52 @@ class TransactionWriter:
             "origin": ORIGIN,
             "data": {},
         }
-        name = encode_json(_numbered(facts.name, number))
-        payload = _payload(own_id, facts, name, times, encode_json(stand_in)[1:-2], tags, json, b"")
+        payload = _payload(own_id, facts.user, frame, times, encode_json(stand_in)[1:-2], json, b"")
         return Transaction(own_id, payload, len(rows))
+
+
+def _frame(profile: Profile, name: str, tags: Mapping[str, str]) -> _Frame:
+    rates = b""
+    if profile.rate is not None:
+        number = encode_json(profile.rate)
+        rates = b'"sentry.sample_rate":%b,"sentry.client_sample_rate":%b' % (number, number)
+    emitter = profile.emitter
+    return _Frame(
+        b'","type":"transaction","transaction":%b,"transaction_info":{"source":"%b"},"start_timestamp":'
+        % (encode_json(name), profile.source.encode()),
+        b',%b,"tags":%b' % (emitter.event_json, encode_json(tags)),
+        rates,
+        b'}}%b},"spans":[' % emitter.context_json,
+    )
 
 
 def _payload(
     own_id: str,
-    facts: SegmentFacts,
-    name: bytes,
+    user: Mapping[str, str],
+    frame: _Frame,
     times: tuple[float, float],
     context: bytes,
-    tags: bytes,
     spans: bytes,
     more: bytes,
 ) -> bytes:
-    return (
-        b'{"event_id":"%b","type":"transaction","transaction":%b,"transaction_info":{"source":"%b"},'
-        b'"start_timestamp":%b,"timestamp":%b,%b,"tags":%b%b%b,'
-        b'"contexts":{"trace":{%b%b}}%b},"spans":[%b]}'
-    ) % (
-        own_id.encode(),
-        name,
-        facts.source.encode(),
-        repr(times[0]).encode(),
-        repr(times[1]).encode(),
-        facts.emitter.event_json,
-        tags,
-        facts.user_json,
-        more,
-        context,
-        _rates(facts.rate, is_first=context.endswith(b"{")),
-        facts.emitter.context_json,
-        spans,
+    return b"".join(
+        (
+            b'{"event_id":"',
+            own_id.encode(),
+            frame.opening,
+            f'{times[0]!r},"timestamp":{times[1]!r}'.encode(),
+            frame.middle,
+            b',"user":' + encode_json(user) if user else b"",
+            more,
+            b',"contexts":{"trace":{',
+            context,
+            b"," if frame.rates and not context.endswith(b"{") else b"",
+            frame.rates,
+            frame.closing,
+            spans,
+            b"]}",
+        )
     )
-
-
-def _rates(rate: float | None, *, is_first: bool) -> bytes:
-    if rate is None:
-        return b""
-    number = encode_json(rate)
-    return b'%b"sentry.sample_rate":%b,"sentry.client_sample_rate":%b' % (b"" if is_first else b",", number, number)
 
 
 def _numbered(name: str, number: int) -> str:
