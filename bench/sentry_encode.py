@@ -13,7 +13,7 @@ import polars as pl
 
 from bench.payloads import batches
 from otelbridge.core.batch import Batch
-from otelbridge.core.component import Kept
+from otelbridge.core.component import BuildContext, Kept
 from otelbridge.exporters.sentry.exporter import SentryConfig, SentryExporter
 from otelbridge.otlp.columns import ColumnExtractor
 from otelbridge.otlp.decode import decode
@@ -32,7 +32,7 @@ def kept(requests: int) -> Kept:
     extracted = ColumnExtractor(CONCEPTS[name] for name in names if name in CONCEPTS).extract(decode(bodies))
     config = db_queries.DbQueriesConfig()
     batch = Batch(with_derived(extracted.spans), NOW, extracted.origins)
-    batch = db_queries.SPEC.build(config, None).process(batch)
+    batch = db_queries.SPEC.build(config, BuildContext("db_queries")).process(batch)
     columns = [pl.lit(0.1).alias("sampling.rate"), pl.lit("ten percent").alias("sampling.rule")]
     spans = batch.spans.with_columns(*columns, pl.lit(value=False).alias("late"))
     return Kept(spans, extracted.origins, db_queries.ADDED, (), (), NOW + 30.0)
