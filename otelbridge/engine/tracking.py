@@ -13,7 +13,6 @@ import msgspec
 import polars as pl
 
 from otelbridge.core.batch import Batch
-from otelbridge.core.errors import StateUnreadable
 from otelbridge.core.findings import Finding
 from otelbridge.core.measurements import TIME, Measurements, joined
 from otelbridge.core.tracker import Tracker
@@ -52,6 +51,7 @@ class Tracking:
         self._measured: list[tuple[str, pl.DataFrame]] = []
         self._examples: dict[int, tuple[str, ...]] = {}
         self._examples_saved = True
+        self._unreadable: dict[str, Mapping[str, bytes | None]] = {}  # parts of state to be deleted
 
     def take(self, batch: Batch) -> None:
         """Remember what was measured in this batch until the tick is closed."""
@@ -103,7 +103,11 @@ class Tracking:
 
     def changes(self) -> Parts:
         """What must be saved since the last call."""
-        changed = {watched.id: parts for watched in self.trackers if (parts := self._changes_of(watched))}
+        changed = dict(self._unreadable)
+        self._unreadable = {}
+        for watched in self.trackers:
+            if parts := self._changes_of(watched):
+                changed[watched.id] = {**changed.get(watched.id, {}), **parts}
         own: dict[str, bytes | None] = {}
         if (state := self.open_findings.changes()) is not None:
             own[OPEN_FINDINGS] = state
@@ -117,14 +121,16 @@ class Tracking:
         """Take over everything that `changes` gave so far; what belongs to a tracker that is gone is left alone.
 
         A tracker whose state cannot be read begins anew, and that is told as its error: what it knew can be learnt
-        again, and no span is lost.
+        again, and no span is lost. What cannot be read is deleted, or it would be mixed with the new state.
         """
         for watched in self.trackers:
+            saved = parts.get(watched.id, {})
             try:
-                watched.tracker.restore(parts.get(watched.id, {}))
-            except StateUnreadable as error:
+                watched.tracker.restore(saved)
+            except Exception as error:  # noqa: BLE001 # the step boundary: whatever it stumbles over, the spans go on
                 self._on_error(watched.id, error)
                 watched.tracker = watched.build()
+                self._unreadable[watched.id] = dict.fromkeys(saved)
         own = parts.get(OWN, {})
         if OPEN_FINDINGS in own:
             self.open_findings.restore(own[OPEN_FINDINGS])

@@ -151,6 +151,28 @@ def test_open_findings_and_examples_survive_a_restart() -> None:
     assert [mark.trace_id for mark in second.marks([7], NOW)] == [7]
 
 
+def test_what_a_new_tracker_saves_replaces_the_state_that_could_not_be_read() -> None:
+    second_stream = tracking(Noting())
+    second_stream.restore({"noting/0": {"state": b"unreadable", "state of old": b"y"}})
+    second_stream.take(batch(1.0))
+    second_stream.close(NOW, held)
+
+    assert second_stream.changes() == {"noting/0": {"state": b"x", "state of old": None}}
+
+
+def test_a_tracker_that_breaks_over_its_state_is_begun_anew_and_told_of() -> None:
+    class Stumbling(Noting):
+        def restore(self, parts: Mapping[str, bytes]) -> None:
+            raise KeyError("slot 7")
+
+    errors: list[str] = []
+    second_stream = tracking(Stumbling(), errors=errors)
+    second_stream.restore({"noting/0": {"state": b"x"}})
+
+    assert errors == ["noting/0: 'slot 7'"]
+    assert second_stream.changes() == {"noting/0": {"state": None}}
+
+
 def test_a_state_that_cannot_be_read_is_begun_anew_and_told_of() -> None:
     errors: list[str] = []
     built: list[Noting] = []
@@ -164,4 +186,6 @@ def test_a_state_that_cannot_be_read_is_begun_anew_and_told_of() -> None:
 
     assert errors == ["noting: unreadable"]
     assert len(built) == 2
+    assert second_stream.changes() == {"noting": {"state": None}}
+    assert second_stream.changes() == {}
     assert second_stream.trackers[0].tracker is built[1]
