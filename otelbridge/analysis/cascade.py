@@ -115,7 +115,8 @@ class CascadeDetector:
             self._latest[outcome.environment] = max(self._latest.get(outcome.environment, 0.0), outcome.time)
         for call in calls:
             self._see(call)
-        return [event for environment in sorted(touched) for event in self._judge(environment)]
+        events = [event for environment in sorted(touched) for event in self._judge(environment)]
+        return [*events, *self._forget_environments()]
 
     def snapshot(self) -> bytes:
         """Everything known."""
@@ -149,6 +150,13 @@ class CascadeDetector:
                 self.forgotten += 1
         self._services.move_to_end(node)
         return service
+
+    def _forget_environments(self) -> Iterator[Event]:
+        """Of which no service is remembered any more; with more of them than services there is always one."""
+        if len(self._latest) > self._max_services:
+            for environment in sorted(self._latest.keys() - {of for of, _ in self._services}):
+                yield from self._judge(environment)
+                del self._latest[environment]
 
     def _judge(self, environment: str) -> Iterator[Event]:
         now = self._latest[environment]

@@ -51,7 +51,7 @@ def seconds(
 def said(
     stream: list[tuple[list[Call], list[Outcome]]], detector: CascadeDetector | None = None
 ) -> list[dict[str, Any]]:
-    detector = detector or CascadeDetector()
+    detector = CascadeDetector() if detector is None else detector  # an empty one is false
     return [event for calls, outcomes in stream for event in detector.update(calls, outcomes)]
 
 
@@ -165,6 +165,26 @@ def test_state_is_bounded_whoever_calls_whom() -> None:
     assert len(detector) == 20
     assert detector.forgotten == 980
     assert len(detector.snapshot()) < 8_000
+
+
+def test_state_is_bounded_however_many_environments_there_are() -> None:
+    detector = CascadeDetector(max_services=20, max_edges=30)
+    for number in range(500):
+        detector.update([], [Outcome(f"preview-{number}", "shop", number, 1, 1)])
+
+    assert len(detector.snapshot()) < 8_000
+
+
+def test_a_cascade_of_an_environment_that_is_forgotten_is_over() -> None:
+    detector = CascadeDetector(max_services=20)
+    stream = seconds(CHAIN, {"store": (START, 0.8), "stock": (START + 3, 0.7), "shop": (START + 6, 0.6)})
+    assert kinds(said(stream[: START + 60], detector)) == ["alert"]
+
+    others: list[tuple[list[Call], list[Outcome]]] = [
+        ([], [Outcome(f"preview-{number}", "shop", number, 1, 0)]) for number in range(30)
+    ]
+
+    assert [(event["kind"], event["environment"]) for event in said(others, detector)] == [("recovery", "prod")]
 
 
 @pytest.mark.parametrize("time", [0.0, -1.0, 1e15, 5e8])
