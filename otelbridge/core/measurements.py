@@ -100,4 +100,10 @@ def joined(parts: Iterable[tuple[str, pl.DataFrame]]) -> dict[str, pl.DataFrame]
     by_name: dict[str, list[pl.DataFrame]] = {}
     for name, frame in parts:
         by_name.setdefault(name, []).append(frame)
-    return {name: frames[0] if len(frames) == 1 else pl.concat(frames) for name, frames in by_name.items()}
+    return {name: frames[0] if len(frames) == 1 else _one_frame(frames) for name, frames in by_name.items()}
+
+
+def _one_frame(frames: list[pl.DataFrame]) -> pl.DataFrame:
+    """Of two makers of one measurement each may have keys of its own; who lacks one has null in it."""
+    is_alike = all(frame.columns == frames[0].columns for frame in frames)
+    return pl.concat(frames, how="vertical" if is_alike else "diagonal")

@@ -84,6 +84,18 @@ def test_a_tick_is_shown_whole_and_in_order_and_only_what_is_watched() -> None:
     assert tracker.seen == [{"queue.depth": [1.0, 2.0, 3.0]}]
 
 
+def test_two_makers_of_one_measurement_may_have_keys_of_their_own() -> None:
+    tracker = Noting()
+    second_stream = tracking(tracker)
+    for key in ("service", "op"):
+        frame = pl.DataFrame({TIME: [NOW], VALUE: [1.0], key: ["a"]})
+        second_stream.take(Batch(pl.DataFrame(), NOW).add_measurements("queue.depth", frame))
+
+    second_stream.close(NOW, held)
+
+    assert tracker.seen == [{"queue.depth": [1.0, 1.0]}]
+
+
 def test_a_tick_without_measurements_is_not_shown() -> None:
     tracker = Noting()
     second_stream = tracking(tracker)
