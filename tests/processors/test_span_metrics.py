@@ -151,6 +151,15 @@ def test_an_attribute_of_ones_own_is_measured_with_its_scale_and_keys() -> None:
     ]
 
 
+def test_series_of_a_measurement_of_ones_own_may_be_told_apart_by_numbers() -> None:
+    custom = {"name": "queue.depth", "attribute": "queue.depth", "keys": ["http.response.status_code"]}
+    spans = [span("GET", attributes={"queue.depth": 3, "http.response.status_code": 200}), span("GET")]
+
+    found = measured(request(*spans), custom=[custom], watched=frozenset({"queue.depth"}))["queue.depth"]
+
+    assert rows(found, "http.response.status_code", "value") == [("200", 3.0)]
+
+
 @pytest.mark.parametrize(
     ("custom", "said"),
     [

@@ -73,7 +73,9 @@ def _of_attribute(one: CustomMeasurement, spans: pl.DataFrame) -> pl.DataFrame:
     column = spans[ATTRIBUTE_PREFIX + one.attribute]
     rows = np.flatnonzero(is_present(column))
     numbers = column[as_index(rows)].cast(pl.Float64, strict=False).to_numpy() * one.scale
-    return measured(one.kind(), spans, rows, numbers)
+    kind = one.kind()
+    texts = {key: spans[key][as_index(rows)].cast(pl.String) for key in kind.keys if spans[key].dtype != pl.String}
+    return measured(kind, spans, rows, numbers, texts)
 
 
 def _reads(config: Config) -> frozenset[str]:
