@@ -5,7 +5,7 @@ Trackers select from these by name; which component makes one is said by `Compon
 
 from __future__ import annotations
 
-from otelbridge.core.measurements import ENVIRONMENT, SERVICE, MeasurementKind
+from otelbridge.core.measurements import COLUMNS, ENVIRONMENT, SERVICE, MeasurementKind
 
 _PROVIDER = (ENVIRONMENT, "gen_ai.provider.name", "gen_ai.request.model")
 _OWNERS = ("user.id", "project.id", "gen_ai.conversation.id")
@@ -69,3 +69,28 @@ MEASUREMENTS: dict[str, MeasurementKind] = {
         SERVICE_CALL,
     )
 }
+
+
+def keys_of(name: str, by: tuple[str, ...] | None) -> tuple[str, ...]:
+    """The columns that tell the series of a measurement apart: those that were asked for, else all that it has.
+
+    Of a measurement that is not in this table only the environment and the service are sure to be there.
+    """
+    if by is not None:
+        return by
+    kind = MEASUREMENTS.get(name)
+    return kind.keys if kind else (ENVIRONMENT, SERVICE)
+
+
+def check_keys(name: str | None, by: tuple[str, ...] | None) -> None:
+    """Raises ValueError when series of this measurement cannot be told apart by these columns."""
+    if by is None:
+        return
+    if len(set(by)) != len(by):
+        raise ValueError("a column stands here twice")
+    kind = MEASUREMENTS.get(name or "")
+    for column in by:
+        if kind and column not in kind.keys:
+            raise ValueError(f"{column!r} is no key of {kind.name}; there are {', '.join(kind.keys)}")
+        if column in COLUMNS:
+            raise ValueError(f"{column!r} is no key of any measurement")

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from otelbridge.core.component import ComponentConfig
-from otelbridge.semconv.measurements import ERROR_RATE, LLM_COST, LLM_TOKENS, MEASUREMENTS, SERVICE_CALL
+from otelbridge.semconv.measurements import (
+    ERROR_RATE,
+    LLM_COST,
+    LLM_TOKENS,
+    MEASUREMENTS,
+    SERVICE_CALL,
+    check_keys,
+    keys_of,
+)
 
 _COUNTED = {ERROR_RATE.name, SERVICE_CALL.name}
 
@@ -35,12 +43,15 @@ class Limit(ComponentConfig):
             raise ValueError("this one counts failures and fills nothing")
         return name
 
+    @field_validator("by")
+    @classmethod
+    def _by_its_keys(cls, by: tuple[str, ...] | None, info: ValidationInfo) -> tuple[str, ...] | None:
+        check_keys(info.data.get("measurement"), by)
+        return by
+
     def keys(self) -> tuple[str, ...]:
         """Columns that tell the series apart."""
-        if self.by is not None:
-            return self.by
-        kind = MEASUREMENTS.get(self.measurement)
-        return kind.keys if kind else ("environment", "service")
+        return keys_of(self.measurement, self.by)
 
     @property
     def unit(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from otelbridge.core.component import ComponentConfig
 from otelbridge.semconv.measurements import (
@@ -14,6 +14,8 @@ from otelbridge.semconv.measurements import (
     MCP_CALL_DURATION,
     MEASUREMENTS,
     SERVICE_CALL,
+    check_keys,
+    keys_of,
 )
 
 _COUNTED = {ERROR_RATE.name, SERVICE_CALL.name}
@@ -47,17 +49,13 @@ class Watch(ComponentConfig):
 
     @field_validator("by")
     @classmethod
-    def _by_something(cls, by: tuple[str, ...] | None) -> tuple[str, ...] | None:
-        if by is not None and len(set(by)) != len(by):
-            raise ValueError("a column stands here twice")
+    def _by_its_keys(cls, by: tuple[str, ...] | None, info: ValidationInfo) -> tuple[str, ...] | None:
+        check_keys(info.data.get("measurement"), by)
         return by
 
     def keys(self) -> tuple[str, ...]:
         """Columns that tell the series apart."""
-        if self.by is not None:
-            return self.by
-        kind = MEASUREMENTS.get(self.measurement)
-        return kind.keys if kind else ("environment", "service")
+        return keys_of(self.measurement, self.by)
 
     @property
     def unit(self) -> str:
