@@ -33,8 +33,8 @@ class Limit(ComponentConfig):
     """`day`: what is used up in a day (UTC) must stay below the limit, e.g. tokens. Otherwise each value must."""
 
     by: tuple[str, ...] | None = None
-    """Columns that tell its series apart, each with the whole limit: by default all keys of the measurement. `[]` makes
-    one series of everything."""
+    """Columns that tell its series apart, each with the whole limit: by default all keys of the measurement, or the
+    environment and the service for one of your own. `[]` makes one series of everything."""
 
     @field_validator("measurement")
     @classmethod

@@ -28,8 +28,8 @@ class Watch(ComponentConfig):
     """Its name, e.g. `db.query.duration`, or one of your own (`span_metrics`)."""
 
     by: tuple[str, ...] | None = None
-    """Columns that tell its series apart; by default all keys of the measurement. Fewer keys make fewer series with
-    more values each."""
+    """Columns that tell its series apart; by default all keys of the measurement, or the environment and the service
+    for one of your own. Fewer keys make fewer series with more values each."""
 
     min_increase: float = Field(default=0.2, gt=0, le=100)
     """How much slower is worth telling, as a share of the level before: 0.2 is 20 %."""
