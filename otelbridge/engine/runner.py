@@ -75,6 +75,8 @@ class Runner:
             pass
         if self.decide_on_stop:
             self.task.drain()
+        else:
+            self.task.settle()
         self._checkpoint()
 
     def stop(self) -> None:

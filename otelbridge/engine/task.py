@@ -72,6 +72,14 @@ class Task:
         self._publish()
         return True
 
+    def settle(self) -> None:
+        """Close the tick that is open: late spans and measurements wait for its end, and no checkpoint has them.
+
+        For a stop, after which nothing comes that belongs to the tick.
+        """
+        self._close(self._open_tick)
+        self._publish()
+
     def drain(self) -> None:
         """Decide everything that is held, now."""
         self._close(self._open_tick)

@@ -248,3 +248,16 @@ def test_what_is_undecided_is_decided_at_a_stop_if_the_log_cannot_keep_it(rig: R
 
     assert rig.bodies() == ["root"]
     assert rig.runner.task.ledger.held() == 0
+
+
+def test_late_spans_that_came_just_before_a_stop_are_not_lost(rig: Rig) -> None:
+    rig.submit(request(span("root")))
+    rig.work(until=1004.0)
+    rig.submit(request(span("late")))
+    rig.runner.stop()
+
+    rig.runner.run(rig.store.load())
+    rig.start()
+
+    assert rig.bodies() == ["root", "late"]
+    assert rig.runner.task.balance.dropped == {}
