@@ -61,6 +61,8 @@ class Failing(msgspec.Struct, array_like=True):
                 return
             if known < number:
                 self.recent.insert(place + 1, (number, total, failed))
+                if len(self.recent) > LAG_BUCKETS:  # nobody may judge for long: where a database is all that is told of
+                    self._learn(self.recent[-1][0])
                 return
         if not self.recent:
             self.recent.append((number, total, failed))

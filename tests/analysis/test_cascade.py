@@ -167,6 +167,14 @@ def test_state_is_bounded_whoever_calls_whom() -> None:
     assert len(detector.snapshot()) < 8_000
 
 
+def test_state_is_bounded_where_nobody_tells_of_operations() -> None:
+    detector = CascadeDetector()
+    for second in range(0, 20_000, 5):
+        detector.update([Call("prod", "poller", "postgresql", second, 5, 0)], [])
+
+    assert len(detector.snapshot()) < 1_000
+
+
 def test_state_is_bounded_however_many_environments_there_are() -> None:
     detector = CascadeDetector(max_services=20, max_edges=30)
     for number in range(500):
