@@ -10,7 +10,7 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
-from otelbridge.core.schema import DType
+from otelbridge.core.arrays import is_present, to_arrow
 
 
 def with_series(spans: pl.DataFrame, columns: Iterable[pl.Series]) -> pl.DataFrame:
@@ -26,25 +26,9 @@ def with_series(spans: pl.DataFrame, columns: Iterable[pl.Series]) -> pl.DataFra
     return result.hstack(added) if added else result
 
 
-def absent(name: str, dtype: DType, height: int) -> pl.Series:
-    """A column of nulls."""
-    return pl.Series(name, [None], dtype).new_from_index(0, height)
-
-
 def where(name: str, values: npt.NDArray[Any], is_there: npt.NDArray[np.bool_]) -> pl.Series:
     """The values where they are there; null elsewhere."""
     return pl.Series(name, pa.array(values, mask=~is_there))
-
-
-def is_present(column: pl.Series) -> npt.NDArray[np.bool_]:
-    """Where the column is not null."""
-    present: npt.NDArray[np.bool_] = to_arrow(column).is_valid().to_numpy(zero_copy_only=False)
-    return present
-
-
-def to_arrow(column: pl.Series) -> pa.Array:
-    """The column without a copy."""
-    return column.to_arrow(compat_level=_NEWEST)
 
 
 def overlaid(below: pl.Series, rows: npt.NDArray[np.integer], above: pl.Series) -> pl.Series:
@@ -88,6 +72,5 @@ def _views(texts: pa.Array) -> npt.NDArray[np.int32]:
 
 
 _ODD = np.uint64(0x9E3779B97F4A7C15)
-_NEWEST = pl.CompatLevel.newest()
 _VIEW_BYTES, _INLINE_BYTES = 16, 12  # by Arrow's definition of string_view; and the places of two fields:
 _LENGTH, _BUFFER = 0, 2

@@ -46,7 +46,7 @@ class Items:
 
 def items(column: pl.Series) -> Items:
     """The column's values, sharing its memory; for texts, booleans and numbers of up to 64 bits."""
-    arrow = _arrow(column)
+    arrow = to_arrow(column)
     _, data, *texts = arrow.buffers()
     if column.dtype == pl.Boolean:
         unpacked = np.unpackbits(np.frombuffer(data, np.uint8), count=arrow.offset + len(arrow), bitorder="little")
@@ -63,13 +63,18 @@ def column(name: str, dtype: DType, of: Items, present: Booleans | None = None) 
     return pl.Series(name, pa.Array.from_buffers(kind, len(of.values), [validity, data, *of.texts]))
 
 
+def to_arrow(column: pl.Series) -> pa.Array:
+    """The column without a copy; texts as views."""
+    return column.rechunk().to_arrow(compat_level=pl.CompatLevel.newest())
+
+
 def is_present(column: pl.Series) -> Booleans:
     """Which rows are not null."""
     if not column.has_nulls():
         return np.ones(len(column), np.bool_)
     if column.dtype in (pl.UInt128, pl.Int128):  # Arrow has none
         return column.is_not_null().to_numpy()
-    arrow = _arrow(column)
+    arrow = to_arrow(column)
     bits = np.frombuffer(arrow.buffers()[0], np.uint8)
     unpacked = np.unpackbits(bits, count=arrow.offset + len(arrow), bitorder="little")
     return unpacked[arrow.offset :].view(np.bool_)
@@ -111,10 +116,6 @@ def _shared(key: tuple[DType, str | None], item: pl.Series, length: int) -> pl.S
     if key not in _SHARED:
         _SHARED[key] = item.new_from_index(0, SHARED_ROWS)
     return _SHARED[key].slice(0, length)
-
-
-def _arrow(column: pl.Series) -> pa.Array:
-    return column.rechunk().to_arrow(compat_level=pl.CompatLevel.newest())
 
 
 def _bits(flags: Booleans) -> pa.Buffer:

@@ -15,9 +15,10 @@ import numpy as np
 import polars as pl
 from pydantic import Field
 
-from otelbridge.analysis.frames import absent, where, with_series
+from otelbridge.analysis.frames import where, with_series
 from otelbridge.analysis.grouping import Flags, as_index, flags, group_values
 from otelbridge.core import schema
+from otelbridge.core.arrays import nulls
 from otelbridge.core.batch import Batch
 from otelbridge.core.component import ComponentConfig, ComponentSpec, Kind, Processor
 from otelbridge.core.findings import Breadcrumb
@@ -87,7 +88,7 @@ def _described(spans: pl.DataFrame, is_query: Flags) -> list[pl.Series]:
     has_text = said["db.query.text"].is_not_null().to_numpy() if "db.query.text" in said else False
     rows = np.flatnonzero(is_query | has_text)
     if not len(rows):
-        return [absent(name, dtype, spans.height) for name, dtype in DESCRIBED.items()]
+        return [nulls(name, dtype, spans.height) for name, dtype in DESCRIBED.items()]
     index = as_index(rows)
     groups = group_values([pl.Series(is_query[rows]), *(column[index] for column in said.values())])
     firsts = rows[groups.first]

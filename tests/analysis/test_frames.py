@@ -7,7 +7,8 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otelbridge.analysis.frames import absent, overlaid, text_codes, where, with_series
+from otelbridge.analysis.frames import overlaid, text_codes, where, with_series
+from otelbridge.core.arrays import nulls
 
 
 def test_columns_are_replaced_where_they_are_and_added_at_the_end() -> None:
@@ -25,11 +26,6 @@ def test_the_frame_that_was_given_stays_as_it_is() -> None:
 def test_values_are_null_where_they_are_not_there() -> None:
     column = where("a", np.array([1.5, 2.5]), np.array([False, True]))
     assert (column.name, column.dtype, column.to_list()) == ("a", pl.Float64, [None, 2.5])
-
-
-def test_an_absent_column_has_its_type() -> None:
-    column = absent("a", pl.String, 2)
-    assert (column.name, column.dtype, column.to_list()) == ("a", pl.String, [None, None])
 
 
 TEXTS = (
@@ -58,7 +54,7 @@ def test_parts_of_columns_are_laid_over_parts_of_columns() -> None:
 
 
 def test_what_is_laid_over_nothing_keeps_its_nulls() -> None:
-    result = overlaid(absent("a", pl.String, 3), np.array([1, 2]), pl.Series("b", ["text", None]))
+    result = overlaid(nulls("a", pl.String, 3), np.array([1, 2]), pl.Series("b", ["text", None]))
     assert result.to_list() == [None, "text", None]
 
 

@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from otelbridge.analysis.frames import absent, where
+from otelbridge.analysis.frames import where
 from otelbridge.analysis.grouping import as_index
+from otelbridge.core.arrays import nulls
 from otelbridge.core.schema import DType
 
 Floats = npt.NDArray[np.float64]
@@ -40,7 +41,7 @@ def integers(name: str, height: int, rows: Rows, values: Floats) -> pl.Series:
 def _scattered(name: str, full: npt.NDArray[Any], rows: Rows, values: Floats, dtype: DType) -> pl.Series:
     is_known = ~np.isnan(values)
     if not is_known.any():
-        return absent(name, dtype, len(full))
+        return nulls(name, dtype, len(full))
     known_rows = rows[is_known]
     full[known_rows] = values[is_known]
     is_there = np.zeros(len(full), np.bool_)

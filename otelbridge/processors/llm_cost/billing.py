@@ -17,9 +17,10 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from otelbridge.analysis.frames import absent, is_present, overlaid
+from otelbridge.analysis.frames import overlaid
 from otelbridge.analysis.grouping import as_index, number
 from otelbridge.core import schema
+from otelbridge.core.arrays import is_present, nulls
 from otelbridge.processors.llm_cost.arrays import NOWHERE, Booleans, Floats, Ids, Rows
 from otelbridge.processors.llm_cost.billed_traces import ABOVE, OWN, OWNERS, REPORT, ROWS, BilledTraces
 from otelbridge.processors.llm_cost.lineage import Climb, Lineage
@@ -121,9 +122,9 @@ class Biller:
 def _above(spans: pl.DataFrame, lineage: Lineage, climb: Climb) -> pl.DataFrame:
     """Spans that lie above calls and were not seen; columns as ROWS."""
     span_ids = pl.Series(schema.SPAN_ID, climb.unseen - lineage.trace[climb.orphans])
-    known = [spans[schema.TRACE_ID][climb.orphans], span_ids, absent("why", pl.UInt8, len(span_ids)).fill_null(ABOVE)]
+    known = [spans[schema.TRACE_ID][climb.orphans], span_ids, nulls("why", pl.UInt8, len(span_ids)).fill_null(ABOVE)]
     others = {name: dtype for name, dtype in ROWS.items() if name not in (schema.TRACE_ID, schema.SPAN_ID, "why")}
-    return pl.DataFrame([*known, *(absent(name, dtype, len(span_ids)) for name, dtype in others.items())])
+    return pl.DataFrame([*known, *(nulls(name, dtype, len(span_ids)) for name, dtype in others.items())])
 
 
 def _is_covered(

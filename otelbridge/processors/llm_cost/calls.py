@@ -12,9 +12,10 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
-from otelbridge.analysis.frames import absent, with_series
+from otelbridge.analysis.frames import with_series
 from otelbridge.analysis.grouping import as_index
 from otelbridge.analysis.prices import TIME_SLOT_SECONDS, PriceBook
+from otelbridge.core.arrays import nulls
 from otelbridge.processors.llm_cost import provider_metadata
 from otelbridge.processors.llm_cost.arrays import Booleans, Floats, present_columns
 from otelbridge.processors.llm_cost.identities import Identified, Identities
@@ -199,4 +200,4 @@ def _hints(numbers: Floats, said: Floats, identified: Identified) -> Hints:
 def _response_ids(candidates: pl.DataFrame) -> pl.Series:
     if RESPONSE_ID in candidates.columns:
         return candidates[RESPONSE_ID]
-    return absent(RESPONSE_ID, pl.String, candidates.height)
+    return nulls(RESPONSE_ID, pl.String, candidates.height)

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from otelbridge.analysis.frames import to_arrow
 from otelbridge.analysis.grouping import MISSING, find, may_be_among
 from otelbridge.core import schema
+from otelbridge.core.arrays import to_arrow
 from otelbridge.processors.llm_cost.arrays import NOWHERE, Booleans, Ids, Rows
 
 MAX_DEPTH = 1024  # levels climbed; deeper is a loop of parents or a runaway recursion, whose root says little

@@ -11,10 +11,10 @@ import msgspec
 import numpy as np
 import polars as pl
 
-from otelbridge.analysis.frames import is_present
 from otelbridge.analysis.grouping import as_index
 from otelbridge.analysis.prices import PriceBook
 from otelbridge.core import schema
+from otelbridge.core.arrays import is_present
 from otelbridge.core.batch import Batch
 from otelbridge.core.component import ComponentSpec, Kind, Processor
 from otelbridge.core.errors import StateUnreadable

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
-from otelbridge.analysis.frames import to_arrow
+from otelbridge.core.arrays import to_arrow
 from otelbridge.core.schema import Column, DType
 from otelbridge.processors.llm_cost.arrays import Rows
 from otelbridge.semconv.classify import Role

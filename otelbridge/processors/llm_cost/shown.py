@@ -11,8 +11,9 @@ from collections.abc import Iterator
 import numpy as np
 import polars as pl
 
-from otelbridge.analysis.frames import absent, overlaid
+from otelbridge.analysis.frames import overlaid
 from otelbridge.analysis.grouping import as_index, group_values
+from otelbridge.core.arrays import nulls
 from otelbridge.core.schema import Column
 from otelbridge.processors.llm_cost.arrays import NOWHERE, Rows, floats, integers, words
 from otelbridge.processors.llm_cost.billing import Bill
@@ -100,7 +101,7 @@ def show_nothing(spans: pl.DataFrame) -> pl.DataFrame:
     """The spans with COLUMNS, when nothing is told of any."""
     texts = {column.name: _as_said(spans, column.name) for column in COLUMNS if column.dtype == pl.String}
     numbers = {
-        column.name: absent(column.name, column.dtype, spans.height) for column in COLUMNS if column.dtype != pl.String
+        column.name: nulls(column.name, column.dtype, spans.height) for column in COLUMNS if column.dtype != pl.String
     }
     return _with_columns(spans, spans["op"], texts | numbers)
 
@@ -114,7 +115,7 @@ def _as_said(spans: pl.DataFrame, name: str) -> pl.Series:
     """What spans say themselves, where they keep it."""
     if name in _ADDED_TO and name in spans.columns:
         return spans[name]
-    return absent(name, pl.String, spans.height)
+    return nulls(name, pl.String, spans.height)
 
 
 def _ops(spans: pl.DataFrame, told: Described) -> pl.Series:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from otelbridge.analysis.frames import is_present, text_codes
+from otelbridge.analysis.frames import text_codes
 from otelbridge.analysis.grouping import (
     Flags,
     Hashes,
@@ -23,6 +23,7 @@ from otelbridge.analysis.grouping import (
     number,
     taken,
 )
+from otelbridge.core.arrays import is_present
 from otelbridge.core.measurements import COUNT, RELEASE, SERVICE, TIME, VALUE
 from otelbridge.core.schema import ORIGIN, PARENT_SPAN_ID, SPAN_ID, TRACE_ID
 from otelbridge.semconv.measurements import ERROR_RATE, SERVICE_CALL

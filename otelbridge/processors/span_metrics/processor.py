@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from otelbridge.analysis.frames import is_present
 from otelbridge.analysis.grouping import as_index, flags
+from otelbridge.core.arrays import is_present
 from otelbridge.core.batch import Batch
 from otelbridge.core.component import ComponentSpec, Kind, Processor
 from otelbridge.core.measurements import ENVIRONMENT, RELEASE, SERVICE, measured
