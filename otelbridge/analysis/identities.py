@@ -47,4 +47,6 @@ def hash_identities(identities: Iterable[Identity]) -> dict[Identity, int]:
 
 
 def _key(name: str, frame: pl.DataFrame) -> pl.Expr:
-    return pl.col(name).cast(pl.String) if name in frame.columns else pl.lit(None, pl.String).alias(name)
+    if name in frame.columns:
+        return pl.col(name).cast(pl.String)
+    return pl.repeat(None, pl.len(), dtype=pl.String).alias(name)  # a literal alone would be one row

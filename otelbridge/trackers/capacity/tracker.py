@@ -81,8 +81,7 @@ class Capacity(Tracker):
         latest = keyed.group_by("_series", maintain_order=True).agg(
             pl.col(TIME).max(),
             (pl.col(VALUE) * pl.col(COUNT)).sum().alias("_sum"),
-            pl.last(VALUE, TRACE_ID, SPAN_ID, RELEASE),
-            pl.last(*(key for key in watched[1] if key in frame.columns)),
+            pl.last(VALUE, TRACE_ID, SPAN_ID, RELEASE, *(key for key in watched[1] if key in frame.columns)),
         )
         assigned = self._detectors.assign(latest["_series"].to_numpy(), lambda row: identity_of(watched, latest, row))
         for slot, _ in assigned.fresh:
