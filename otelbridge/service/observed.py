@@ -48,7 +48,10 @@ def _over_units(units: Iterable[Unit], read: Callable[[Unit], Readings]) -> Read
 
 
 def _by(attribute: str, counts: Mapping[str, int]) -> Readings:
-    return [(float(count), {attribute: str(name)}) for name, count in counts.items()]
+    return [
+        (float(count), {attribute: str(name)})
+        for name, count in list(counts.items())  # the task's thread may add one meanwhile
+    ]
 
 
 def _one(value: float) -> Readings:
