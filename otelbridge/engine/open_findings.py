@@ -15,6 +15,8 @@ from otelbridge.core.findings import Finding, readable
 
 MAX_OPEN = 10_000  # of some 150 bytes each; a finding that is forgotten would be raised again, nothing is lost
 UPDATE_SECONDS = 60.0  # an incident that grows by the second is told of once a minute
+# A tracker that had to forget a series does not say when its incident ends. The next one must not go unheard.
+RAISE_SECONDS = 3600.0
 
 _Key = tuple[str, ...]
 
@@ -60,7 +62,8 @@ class OpenFindings:
                 yield _told(replace(finding, state="raised"), entry)
             else:
                 self._open.move_to_end(key)
-                if finding.state == "updated" and finding.time - entry.told >= UPDATE_SECONDS:
+                patience = RAISE_SECONDS if finding.state == "raised" else UPDATE_SECONDS
+                if finding.time - entry.told >= patience:
                     entry.told = finding.time
                     yield _told(finding, entry)
                 else:

@@ -87,12 +87,13 @@ class Tracking:
         """
         if not self._examples:
             return ()
-        self._examples_saved = False
-        return tuple(
+        found = tuple(
             Finding(kind=kind, level="info", title="", key=(), time=now, trace_id=trace_id)
             for trace_id in trace_ids
             for kind in self._examples.pop(trace_id, ())
         )
+        self._examples_saved = self._examples_saved and not found
+        return found
 
     def told(self, batch: Batch, marks: tuple[Finding, ...] = ()) -> Batch:
         """The batch with those findings of its processors that are to be sent: neither stand-ins nor repetitions."""

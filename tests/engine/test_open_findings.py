@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from otelbridge.core.findings import Finding, State
-from otelbridge.engine.open_findings import MAX_OPEN, UPDATE_SECONDS, OpenFindings
+from otelbridge.engine.open_findings import MAX_OPEN, RAISE_SECONDS, UPDATE_SECONDS, OpenFindings
 
 
 def finding(state: State, time: float = 100.0, key: str = "orders", **fields: Any) -> Finding:
@@ -23,6 +23,15 @@ def test_a_finding_is_raised_once_and_its_repeats_are_counted() -> None:
     (resolved,) = book.admit([finding("resolved", 103.0)])
 
     assert resolved.contexts["finding"] == {"state": "resolved", "since": "1970-01-01T00:01:40+00:00", "repeats": 2}
+
+
+def test_one_whose_end_was_never_told_is_raised_again_after_an_hour() -> None:
+    book = OpenFindings()
+    told(book, finding("raised", 100.0))
+
+    assert told(book, finding("raised", 100.0 + RAISE_SECONDS - 1)) == []
+    assert told(book, finding("raised", 100.0 + RAISE_SECONDS)) == ["raised"]
+    assert told(book, finding("raised", 101.0 + RAISE_SECONDS)) == []
 
 
 def test_one_that_was_resolved_can_be_raised_again() -> None:

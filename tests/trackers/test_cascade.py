@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pytest
+
 from otelbridge.engine.progress import Stamp
 from otelbridge.engine.task import Task
 from otelbridge.otlp.decode import decode
@@ -7,12 +9,13 @@ from tests.support.incidents import cascade
 from tests.trackers.conftest import START, Noting, pipeline_of, raise_error
 
 
-def test_a_database_that_fails_is_named_as_the_root_of_what_follows() -> None:
+@pytest.mark.parametrize("requests_a_second", [20, 400])
+def test_a_database_that_fails_is_named_as_the_root_of_what_follows(requests_a_second: int) -> None:
     task = Task(pipeline_of(["cascade"]), raise_error)
-    bodies = list(cascade(12, range(6, 9)))
+    bodies = list(cascade(27, range(20, 23)))  # who calls whom is known once the first traces are decided
     for number in range(0, len(bodies), 20):
         group = bodies[number : number + 20]
-        stamps = [Stamp(number + place + 1, START + number / 20) for place in range(len(group))]
+        stamps = [Stamp(number + place + 1, START + number / requests_a_second) for place in range(len(group))]
         for _boundary in task.feed(decode(group), stamps):
             pass
     task.advance(START + 1000)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict
+from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from operator import itemgetter
 
 import msgspec
 import polars as pl
 
 from otelbridge.analysis.cascade import Call, CascadeDetector, Outcome
+from otelbridge.analysis.failing import BUCKET_SECONDS
 from otelbridge.core.component import ComponentSpec, Kind
 from otelbridge.core.errors import StateUnreadable
 from otelbridge.core.findings import Finding
@@ -47,9 +49,15 @@ class Cascade(Tracker):
         for frame, name in ((calls, "peer"), (outcomes, SERVICE)):
             if frame is not None:
                 self._note_examples(frame, name)
-        events = self._detector.update(
-            list(_calls(calls)) if calls is not None else (), list(_outcomes(outcomes)) if outcomes is not None else ()
-        )
+        # In the order of time, a few seconds at once: a tick may hold hours, when a backlog is worked off.
+        by_time: defaultdict[float, tuple[list[Call], list[Outcome]]] = defaultdict(lambda: ([], []))
+        for call in _calls(calls) if calls is not None else ():
+            by_time[call.time // BUCKET_SECONDS][0].append(call)
+        for outcome in _outcomes(outcomes) if outcomes is not None else ():
+            by_time[outcome.time // BUCKET_SECONDS][1].append(outcome)
+        events = [
+            event for _, seen in sorted(by_time.items(), key=itemgetter(0)) for event in self._detector.update(*seen)
+        ]
         self._events.update(event["kind"] for event in events)
         return [finding(event, self._examples.get((event["environment"], event["root"])), now) for event in events]
 
