@@ -2,34 +2,21 @@
 
 from __future__ import annotations
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, field_validator
 
 from otelbridge.core.component import ComponentConfig
 from otelbridge.semconv.measurements import (
     DB_QUERY_DURATION,
-    ERROR_RATE,
     HTTP_ROUTE_DURATION,
     LLM_LATENCY,
     LLM_TTFT,
     MCP_CALL_DURATION,
-    MEASUREMENTS,
-    SERVICE_CALL,
-    check_keys,
-    keys_of,
 )
+from otelbridge.semconv.selection import Selection
 
-_COUNTED = {ERROR_RATE.name, SERVICE_CALL.name}
 
-
-class Watch(ComponentConfig):
+class Watch(Selection):
     """One measurement to watch."""
-
-    measurement: str = Field(min_length=1)
-    """Its name, e.g. `db.query.duration`, or one of your own (`span_metrics`)."""
-
-    by: tuple[str, ...] | None = None
-    """Columns that tell its series apart; by default all keys of the measurement, or the environment and the service
-    for one of your own. Fewer keys make fewer series with more values each."""
 
     min_increase: float = Field(default=0.2, gt=0, le=100)
     """How much slower is worth telling, as a share of the level before: 0.2 is 20 %."""
@@ -39,29 +26,6 @@ class Watch(ComponentConfig):
 
     min_change: float = Field(default=0.0, ge=0)
     """The same in the measurement's own unit: changes of less are not told, however large the share."""
-
-    @field_validator("measurement")
-    @classmethod
-    def _has_levels(cls, name: str) -> str:
-        if name in _COUNTED:
-            raise ValueError("this one counts failures and has no level; error_spike watches it")
-        return name
-
-    @field_validator("by")
-    @classmethod
-    def _by_its_keys(cls, by: tuple[str, ...] | None, info: ValidationInfo) -> tuple[str, ...] | None:
-        check_keys(info.data.get("measurement"), by)
-        return by
-
-    def keys(self) -> tuple[str, ...]:
-        """Columns that tell the series apart."""
-        return keys_of(self.measurement, self.by)
-
-    @property
-    def unit(self) -> str:
-        """Of the measurement; "" for one that the catalogue does not know."""
-        kind = MEASUREMENTS.get(self.measurement)
-        return kind.unit if kind else ""
 
 
 # Least changes in ms that a person or the next service would notice; below them a share of a fast thing is noise.
