@@ -126,7 +126,7 @@ def _processor() -> str:
 def collectors() -> Iterator[tuple[Sink, list[Result]]]:
     """All of them, started, and the sink."""
     with ExitStack() as stack:
-        folders = [Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="otelbridge-bench-"))) for _ in range(3)]
+        folders = [Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="otelbridge-bench-"))) for _ in range(4)]
         sink = Sink()
         stack.enter_context(sink)
         started: Sequence[Collector] = (
