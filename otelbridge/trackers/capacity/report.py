@@ -39,7 +39,7 @@ def finding(
         kind=KIND,
         level="warning" if is_alert else "info",
         title=f"{what} is filling up" if is_alert else f"{what} has room again",
-        key=(name, *(value or "" for value in values)),
+        key=(name, *(f"{key}={value or ''}" for key, value in zip(keys, values, strict=True))),
         time=now,
         tags={"measurement": limit.measurement, **series},
         contexts={KIND: readable(told)},

@@ -48,7 +48,7 @@ def finding(said: Mapping[str, Any], identity: Identity, unit: str, example: Map
         kind=KIND,
         level="warning" if is_alert else "info",
         title=f"{subject} {change}",
-        key=(measurement, *(value or "" for value in values)),
+        key=(measurement, *(f"{key}={value or ''}" for key, value in zip(keys, values, strict=True))),
         time=now,
         tags={"measurement": measurement, **series},
         contexts={KIND: readable(told)},
