@@ -16,6 +16,18 @@ Identity = tuple[str, tuple[str, ...], tuple[str | None, ...]]
 """The same, and the values of these columns: one series, whatever the settings are."""
 
 
+def known_keys(identity: Identity) -> dict[str, str]:
+    """The columns that have a value, and their values."""
+    _, keys, values = identity
+    return {key: value for key, value in zip(keys, values, strict=True) if value}
+
+
+def finding_key(identity: Identity) -> tuple[str, ...]:
+    """What makes two findings about a series the same problem: the columns, too, or two selections would be one."""
+    name, keys, values = identity
+    return (name, *(f"{key}={value or ''}" for key, value in zip(keys, values, strict=True)))
+
+
 def hash_series(watched: Watched, frame: pl.DataFrame) -> Hashes:
     """The hash of each row's series; a column that the frame does not have counts as null."""
     measurement, keys = watched

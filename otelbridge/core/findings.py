@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+import msgspec
+
 Level = Literal["info", "warning", "error", "fatal"]
 
 State = Literal["once", "raised", "updated", "resolved"]
@@ -47,6 +49,30 @@ class Finding:
     environment: str = ""
     release: str = ""
     state: State = "once"
+
+
+class Example(msgspec.Struct, array_like=True, frozen=True):
+    """A span that shows what a finding is about, as it is kept until the finding is raised.
+
+    The trace id is 16 bytes, big-endian, because 128 bits are no number of msgpack's.
+    """
+
+    trace: bytes
+    span_id: int
+    release: str
+
+    @classmethod
+    def of(cls, trace_id: int, span_id: int, release: str | None) -> Example:
+        """From the columns of a span or a measurement."""
+        return cls(trace_id.to_bytes(16, "big"), span_id, release or "")
+
+    @property
+    def trace_id(self) -> int:
+        """As a finding has it."""
+        return int.from_bytes(self.trace, "big")
+
+
+NO_EXAMPLE = Example(b"", 0, "")
 
 
 def readable(details: Mapping[str, Any]) -> dict[str, Any]:

@@ -81,9 +81,8 @@ def measured(
         given = {name: column.filter(pl.Series(usable)) for name, column in given.items()}
     if not len(rows):
         return pl.DataFrame(schema=kind.schema())
-    index = pl.Series(
-        rows.astype(np.uint32)
-    )  # columns are picked one by one: planning a query costs more than all else
+    # Columns are picked one by one: planning a query costs more than all else.
+    index = pl.Series(rows.astype(np.uint32))
     return pl.DataFrame(
         [
             pl.Series(TIME, spans["end_ns"].to_numpy()[rows] / 1e9),

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from otelbridge.core.findings import NO_EXAMPLE
 from otelbridge.trackers.cascade.report import finding as finding_of_cascade
 from tests.trackers.conftest import findings_of
 
@@ -25,7 +26,7 @@ def details() -> Mapping[str, Mapping[str, Any]]:
         "kind": "alert", "root": "db", "services": ["db", "a"], "first_failures": {"db": 1.0, "a": 3.0},
         "trigger": "db", "edges": [("a", "db")], "environment": "production", "start": 1.0, "time": 40.0,
     }  # fmt: skip
-    return {one.kind: one.contexts[one.kind] for one in (*raised, finding_of_cascade(said, None, 41.0))}
+    return {one.kind: one.contexts[one.kind] for one in (*raised, finding_of_cascade(said, NO_EXAMPLE, 41.0))}
 
 
 def explained(name: str) -> set[str]:

@@ -6,9 +6,8 @@ import polars as pl
 import pytest
 
 from otelbridge.core.component import Kept
-from otelbridge.core.findings import Finding
+from otelbridge.core.findings import Example, Finding
 from otelbridge.exporters.file import local_encoder
-from otelbridge.trackers.cascade.report import Example
 from otelbridge.trackers.cascade.report import finding as cascade_finding
 from tests.support import relay
 from tests.trackers.conftest import findings_of
@@ -28,7 +27,7 @@ def cascade_findings() -> list[Finding]:
         "start": 1_790_000_000.0,
         "time": 1_790_000_040.0,
     }
-    example = Example((7).to_bytes(16, "big"), 9, "7.1")
+    example = Example.of(7, 9, "7.1")
     return [cascade_finding({**said, "kind": kind}, example, NOW) for kind in ("alert", "info", "recovery")]
 
 

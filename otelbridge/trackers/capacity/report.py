@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from otelbridge.analysis.identities import Identity
+from otelbridge.analysis.identities import Identity, finding_key, known_keys
 from otelbridge.core.findings import Finding, readable
 from otelbridge.core.measurements import ENVIRONMENT, SERVICE
 from otelbridge.trackers.capacity.settings import Limit
@@ -25,8 +25,7 @@ def finding(
         example: trace_id, span_id and release of the last value.
         now: log time.
     """
-    name, keys, values = identity
-    series = {key: value for key, value in zip(keys, values, strict=True) if value}
+    name, series = identity[0], known_keys(identity)
     is_alert = said["kind"] == "alert"
     what = " ".join((name, *(value for key, value in series.items() if key not in (ENVIRONMENT, SERVICE))))
     told = {
@@ -39,7 +38,7 @@ def finding(
         kind=KIND,
         level="warning" if is_alert else "info",
         title=f"{what} is filling up" if is_alert else f"{what} has room again",
-        key=(name, *(f"{key}={value or ''}" for key, value in zip(keys, values, strict=True))),
+        key=finding_key(identity),
         time=now,
         tags={"measurement": limit.measurement, **series},
         contexts={KIND: readable(told)},

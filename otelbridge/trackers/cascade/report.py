@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import msgspec
-
-from otelbridge.core.findings import Finding, State, readable
+from otelbridge.core.findings import Example, Finding, State, readable
 
 KIND = "cascade"
 MAX_SHOWN = 50  # services and calls in a finding; a context has room for 7,000 bytes
@@ -15,15 +13,7 @@ MAX_SHOWN = 50  # services and calls in a finding; a context has room for 7,000 
 _STATES: Mapping[str, State] = {"alert": "raised", "info": "updated", "recovery": "resolved"}
 
 
-class Example(msgspec.Struct, array_like=True, frozen=True):
-    """A failed operation; the trace id as 16 bytes, because 128 bits are no number of msgpack's."""
-
-    trace_id: bytes
-    span_id: int
-    release: str
-
-
-def finding(said: Mapping[str, Any], example: Example | None, now: float) -> Finding:
+def finding(said: Mapping[str, Any], example: Example, now: float) -> Finding:
     """Raised by an alert, updated while it grows, resolved when nobody fails any more."""
     state = _STATES[said["kind"]]
     root, services = said["root"], said["services"]
@@ -49,10 +39,10 @@ def finding(said: Mapping[str, Any], example: Example | None, now: float) -> Fin
         time=now,
         tags={"root": root, "services": str(len(services))},
         contexts={KIND: readable(details)},
-        trace_id=int.from_bytes(example.trace_id, "big") if example else 0,
-        span_id=example.span_id if example else 0,
+        trace_id=example.trace_id,
+        span_id=example.span_id,
         service=root,
         environment=said["environment"],
-        release=example.release if example else "",
+        release=example.release,
         state=state,
     )

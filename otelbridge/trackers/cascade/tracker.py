@@ -13,12 +13,12 @@ from otelbridge.analysis.cascade import Call, CascadeDetector, Outcome
 from otelbridge.analysis.failing import BUCKET_SECONDS
 from otelbridge.core.component import ComponentSpec, Kind
 from otelbridge.core.errors import StateUnreadable
-from otelbridge.core.findings import Finding
+from otelbridge.core.findings import NO_EXAMPLE, Example, Finding
 from otelbridge.core.measurements import COUNT, ENVIRONMENT, RELEASE, SERVICE, TIME, VALUE, Measurements
 from otelbridge.core.schema import SPAN_ID, TRACE_ID
 from otelbridge.core.tracker import Tracker
 from otelbridge.semconv.measurements import ERROR_RATE, SERVICE_CALL
-from otelbridge.trackers.cascade.report import Example, finding
+from otelbridge.trackers.cascade.report import finding
 from otelbridge.trackers.cascade.settings import Config
 
 _STATE, _EXAMPLES = "state", "examples"
@@ -59,7 +59,10 @@ class Cascade(Tracker):
             event for _, seen in sorted(by_time.items(), key=itemgetter(0)) for event in self._detector.update(*seen)
         ]
         self._events.update(event["kind"] for event in events)
-        return [finding(event, self._examples.get((event["environment"], event["root"])), now) for event in events]
+        return [
+            finding(event, self._examples.get((event["environment"], event["root"]), NO_EXAMPLE), now)
+            for event in events
+        ]
 
     @property
     def counters(self) -> Mapping[str, int]:
@@ -96,7 +99,7 @@ class Cascade(Tracker):
         failed = frame.filter(pl.col(VALUE) > 0).select(ENVIRONMENT, name, TRACE_ID, SPAN_ID, RELEASE)
         for environment, node, trace_id, span_id, release in failed.iter_rows():
             key = (environment or "", node or "")
-            self._examples[key] = Example(trace_id.to_bytes(16, "big"), span_id, release or "")
+            self._examples[key] = Example.of(trace_id, span_id, release)
             self._examples.move_to_end(key)
             self._examples_saved = False
         while len(self._examples) > self._config.max_services:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from otelbridge.analysis.identities import Identity
+from otelbridge.analysis.identities import Identity, finding_key, known_keys
 from otelbridge.core.findings import Finding, readable
 from otelbridge.core.measurements import ENVIRONMENT, SERVICE
 
@@ -37,8 +37,7 @@ def finding(said: Mapping[str, Any], identity: Identity, unit: str, example: Map
         example: trace_id, span_id and release of the last value.
         now: log time.
     """
-    measurement, keys, values = identity
-    series = {key: value for key, value in zip(keys, values, strict=True) if value}
+    measurement, series = identity[0], known_keys(identity)
     is_alert = said["kind"] == "alert"
     what = " ".join(value for key, value in series.items() if key not in (ENVIRONMENT, SERVICE))
     subject = _WORDS.get(measurement, measurement) + (f": {what}" if what else "")
@@ -48,7 +47,7 @@ def finding(said: Mapping[str, Any], identity: Identity, unit: str, example: Map
         kind=KIND,
         level="warning" if is_alert else "info",
         title=f"{subject} {change}",
-        key=(measurement, *(f"{key}={value or ''}" for key, value in zip(keys, values, strict=True))),
+        key=finding_key(identity),
         time=now,
         tags={"measurement": measurement, **series},
         contexts={KIND: readable(told)},

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-import msgspec
 import polars as pl
 
+from otelbridge.core.findings import Example
 from otelbridge.core.measurements import COUNT, ENVIRONMENT, RELEASE, SERVICE, TIME, VALUE
 from otelbridge.core.schema import SPAN_ID, TRACE_ID
 
@@ -14,14 +14,6 @@ Emitter = tuple[str | None, str | None]
 """Environment and service."""
 
 OTHER = "other"  # classes beyond what is told apart
-
-
-class Example(msgspec.Struct, array_like=True, frozen=True):
-    """A failed operation; the trace id as 16 bytes, because 128 bits are no number of msgpack's."""
-
-    trace_id: bytes
-    span_id: int
-    release: str
 
 
 @dataclass(slots=True)
@@ -57,7 +49,7 @@ def by_service(measured: pl.DataFrame, max_types: int) -> dict[Emitter, Outcomes
             failures = of_service.failures.setdefault(name, {})
             failures[second] = failures.get(second, 0) + count
             of_service.examples.pop(name, None)  # the last one stands last
-            of_service.examples[name] = Example(trace_id.to_bytes(16, "big"), span_id, release or "")
+            of_service.examples[name] = Example.of(trace_id, span_id, release)
     for of_service in found.values():
         _merge_rarest(of_service, max_types)
     return dict(sorted(found.items(), key=lambda one: [(name is not None, name or "") for name in one[0]]))

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from otelbridge.core.findings import Finding, readable
-from otelbridge.trackers.error_spike.outcomes import Example
+from otelbridge.core.findings import Example, Finding, readable
 
 KIND = "error_spike"
 
@@ -17,7 +16,7 @@ _ENDS = {
 }
 
 
-def finding(said: Mapping[str, Any], values: tuple[str | None, ...], example: Example | None, now: float) -> Finding:
+def finding(said: Mapping[str, Any], values: tuple[str | None, ...], example: Example, now: float) -> Finding:
     """Raised by an alert, resolved by anything else.
 
     Args:
@@ -38,10 +37,10 @@ def finding(said: Mapping[str, Any], values: tuple[str | None, ...], example: Ex
         time=now,
         tags={"error_type": error_type},
         contexts={KIND: readable(told)},
-        trace_id=int.from_bytes(example.trace_id, "big") if example else 0,
-        span_id=example.span_id if example else 0,
+        trace_id=example.trace_id,
+        span_id=example.span_id,
         service=service,
         environment=environment,
-        release=example.release if example else "",
+        release=example.release,
         state="raised" if is_alert else "resolved",
     )

@@ -14,11 +14,11 @@ from otelbridge.analysis.error_spike import ErrorSpikeDetector
 from otelbridge.analysis.identities import Identity, hash_identities
 from otelbridge.core.component import ComponentSpec, Kind
 from otelbridge.core.errors import StateUnreadable
-from otelbridge.core.findings import Finding
+from otelbridge.core.findings import NO_EXAMPLE, Example, Finding
 from otelbridge.core.measurements import ENVIRONMENT, SERVICE, Measurements
 from otelbridge.core.tracker import Tracker
 from otelbridge.semconv.measurements import ERROR_RATE
-from otelbridge.trackers.error_spike.outcomes import Emitter, Example, Outcomes, by_service
+from otelbridge.trackers.error_spike.outcomes import Emitter, Outcomes, by_service
 from otelbridge.trackers.error_spike.report import finding
 from otelbridge.trackers.error_spike.settings import Config
 
@@ -139,7 +139,7 @@ class ErrorSpike(Tracker):
 
     def _finding(self, slot: int, said: Mapping[str, Any], now: float) -> Finding:
         self._events[said["kind"]] += 1
-        return finding(said, self._detectors.identities[slot][2], self._examples.get(slot), now)
+        return finding(said, self._detectors.identities[slot][2], self._examples.get(slot, NO_EXAMPLE), now)
 
 
 def _count(detector: ErrorSpikeDetector, second: float, total: float, failures: float) -> Mapping[str, Any] | None:
