@@ -15,12 +15,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(arguments: argparse.Namespace) -> int:
     """Load, check, and build every component."""
     from otelbridge.core.component import BuildContext
-    from otelbridge.engine.pipeline import build
+    from otelbridge.engine.tasks import build_task
     from otelbridge.service.fallback import without_destination
 
     checked = configuration.load_configuration(arguments)
     for plan in map(without_destination, checked.pipelines):
-        build(plan.id, plan.processors, plan.exporters, checked.service.storage.data_directory)
+        build_task(plan, checked.service.storage.data_directory, lambda _component, _error: None)
         for receiver in plan.receivers:
             receiver.spec.build(receiver.config, BuildContext(receiver.id))
     names = ", ".join(plan.id for plan in checked.pipelines)

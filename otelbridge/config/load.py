@@ -136,9 +136,7 @@ class _Loader:
         if not _ID.fullmatch(name):
             self._report.add(path, "an id is `type` or `type/name`", key)
         elif spec is None:
-            known = self._catalogue.names(kind)
-            hint = did_you_mean(name.partition("/")[0], known) or f"; there are {', '.join(known) or 'none'}"
-            self._report.add(path, f"unknown {kind}{hint}", key)
+            self._report.add(path, f"unknown {kind}{self._meant(name.partition('/')[0], kind)}", key)
         else:
             config: ComponentConfig | None = self._checker.check(spec.config, node, path, key)
             if isinstance(config, Warns):
@@ -146,6 +144,13 @@ class _Loader:
                     self._report.warn(path, warning, key)
             return Configured(name, spec, config) if config is not None else None
         return None
+
+    def _meant(self, name: str, kind: Kind) -> str:
+        for section, other in SECTIONS.items():
+            if (other, name) in self._catalogue.specs:
+                return f"; `{name}` is a kind of {other}, define it under `{section}`"
+        known = self._catalogue.names(kind)
+        return did_you_mean(name, known) or f"; there are {', '.join(known) or 'none'}"
 
     def _service(self, root: Mapping) -> ServiceConfig | None:
         entry = root.entries.get("service")

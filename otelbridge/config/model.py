@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, Protocol, runtime_checkable
 
 from pydantic import AfterValidator, Field, SecretStr
 
-from otelbridge.core.component import ComponentConfig, ComponentSpec, Kind
+from otelbridge.core.component import ComponentConfig, ComponentSpec, Kind, Signal
 from otelbridge.core.schema import Column
 
 SECTIONS: Mapping[str, Kind] = {
@@ -41,17 +41,19 @@ class PipelineConfig(ComponentConfig):
     """One pipeline: the ids of its components."""
 
     receivers: tuple[str, ...] = Field(min_length=1)
-    """Ids of the receivers whose spans enter here."""
+    """Ids of the receivers whose spans, or metrics, enter here."""
 
     processors: tuple[str, ...] = ()
     """Ids of the processors, in the order in which they see the spans. `group_by_trace` must be among them, and what
-    looks at whole traces must come after it."""
+    looks at whole traces must come after it. A pipeline of metrics has none."""
 
     trackers: tuple[str, ...] = ()
-    """Ids of the trackers. They watch what the processors measure on all spans, sampled or not, and tell of changes."""
+    """Ids of the trackers. They watch what the processors measure on all spans, sampled or not, or the metrics that
+    come in, and tell of changes."""
 
     exporters: tuple[str, ...] = Field(min_length=1)
-    """Ids of the exporters. Each of them gets every kept trace and every finding."""
+    """Ids of the exporters. Each of them gets every kept trace and every finding. Metrics themselves are not
+    exported."""
 
 
 class StorageConfig(ComponentConfig):
@@ -143,7 +145,7 @@ class ServiceConfig(ComponentConfig):
     """The `service` section."""
 
     pipelines: dict[str, PipelineConfig] = Field(min_length=1)
-    """The pipelines by id: `traces`, or `traces/NAME` where there are several."""
+    """The pipelines by id: `traces` or `metrics`, or `traces/NAME` where there are several."""
 
     storage: StorageConfig = StorageConfig()
     """Where acknowledged data lies until it is delivered."""
@@ -208,6 +210,16 @@ class PipelinePlan:
     processors: tuple[Configured, ...]
     trackers: tuple[Configured, ...]
     exporters: tuple[Configured, ...]
+
+    @property
+    def signal(self) -> Signal:
+        """What it is a pipeline of."""
+        return signal_of(self.id)
+
+
+def signal_of(pipeline_id: str) -> Signal:
+    """What a pipeline with this id is one of; raises ValueError when it is nothing we know."""
+    return Signal(pipeline_id.partition("/")[0])
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,14 +17,16 @@ from otelbridge.config.model import (
     PipelineConfig,
     PipelinePlan,
     ServiceConfig,
+    signal_of,
 )
 from otelbridge.config.problems import did_you_mean
 from otelbridge.config.reading import Found, locate
 from otelbridge.config.report import Path, Report, written
-from otelbridge.core.component import Kind
+from otelbridge.core.component import Kind, Signal
 
 GROUPING = "group_by_trace"
-_OTHER_SIGNALS = {"metrics", "logs", "profiles"}
+_OTHER_SIGNALS = {"logs", "profiles"}
+_OURS = " or ".join(f"`{signal}`" for signal in Signal)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +51,14 @@ class Pipelines:
         plans = []
         for pipeline_id, config in configs.items():
             path: Path = ("service", "pipelines", pipeline_id)
-            self._check_id(pipeline_id, path)
+            if not self._check_id(pipeline_id, path):
+                continue
             for section, kind in SECTIONS.items():
                 self._check_references(getattr(config, section), section, kind, (*path, section))
-            self._check_order(config.processors, (*path, "processors"))
+            if signal_of(pipeline_id) is Signal.TRACES:
+                self._check_order(config.processors, (*path, "processors"))
+            else:
+                self._check_metrics(config, path)
             plans.append(self._plan(pipeline_id, config))
         self._check_use(configs)
         return tuple(plans)
@@ -80,12 +86,25 @@ class Pipelines:
         }
         return PipelinePlan(pipeline_id, **resolved)
 
-    def _check_id(self, pipeline_id: str, path: Path) -> None:
+    def _check_id(self, pipeline_id: str, path: Path) -> bool:
         signal, separator, name = pipeline_id.partition("/")
         if signal in _OTHER_SIGNALS:
-            self.report.add(path, f"pipelines of {signal} are not supported; `traces` are", self._at(path).key)
-        elif signal != "traces" or bool(separator) != bool(name):
-            self.report.add(path, "a pipeline is called `traces` or `traces/NAME`", self._at(path).key)
+            message = f"pipelines of {signal} are not supported; those of {_OURS} are"
+        elif signal not in [*Signal] or bool(separator) != bool(name):
+            message = f"a pipeline is called {_OURS}, with /NAME where there are several"
+        else:
+            return True
+        self.report.add(path, message, self._at(path).key)
+        return False
+
+    def _check_metrics(self, config: PipelineConfig, path: Path) -> None:
+        """Metrics go to trackers, as they come."""
+        if config.processors:
+            at = self._at((*path, "processors"))
+            self.report.add(at.path, "processors look at spans: a pipeline of metrics has none", at.key)
+        if not config.trackers:
+            message = "required in a pipeline of metrics: what no tracker watches is not used"
+            self.report.add((*path, "trackers"), message, self._at(path).key)
 
     def _check_references(self, ids: tuple[str, ...], section: str, kind: Kind, path: Path) -> None:
         if kind not in self.defined:

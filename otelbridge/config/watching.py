@@ -1,8 +1,11 @@
-"""Whether what trackers watch is measured: by a processor of the same pipeline, not anywhere."""
+"""Whether what trackers watch is measured: by a processor of the same pipeline, not anywhere.
+
+In a pipeline of metrics any name may come in, so there only what is measured on spans is known not to.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pydantic import ValidationError
@@ -13,6 +16,7 @@ from otelbridge.config.model import Catalogue, Configured, PipelinePlan
 from otelbridge.config.problems import did_you_mean
 from otelbridge.config.reading import Found, locate
 from otelbridge.config.report import Path, Report
+from otelbridge.core.component import Signal
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,19 +33,26 @@ class Watching:
     root: document.Mapping
     report: Report
 
-    def check(self, plans: Iterable[PipelinePlan]) -> None:
+    def check(self, plans: Sequence[PipelinePlan]) -> None:
         """A name that nobody could measure is a mistake; one that nobody in the pipeline measures is odd."""
+        metered = {tracker.id for plan in plans if plan.signal is Signal.METRICS for tracker in plan.trackers}
         for plan in plans:
             measured = _measured(plan.processors)
             for index, tracker in enumerate(plan.trackers):
                 watches = tracker.spec.watches(tracker.config)
+                place: Path = ("service", "pipelines", plan.id, "trackers", index)
+                if plan.signal is Signal.METRICS:
+                    if watches <= self._makers().keys():
+                        self._warn(place, "watches only what is measured on spans, which do not come in here")
+                    continue
                 for name in sorted(watches - measured):
-                    self._tell(tracker, name, plan.id, measured)
+                    self._tell(tracker, name, plan.id, measured, is_metered=tracker.id in metered)
                 if not watches & measured:
-                    found = self._at(("service", "pipelines", plan.id, "trackers", index))
-                    self.report.warn(found.path, "no processor of the pipeline measures what it watches", found.place())
+                    self._warn(place, "no processor of the pipeline measures what it watches")
 
-    def _tell(self, tracker: Configured, name: str, pipeline: str, measured: frozenset[str]) -> None:
+    def _tell(
+        self, tracker: Configured, name: str, pipeline: str, measured: frozenset[str], *, is_metered: bool
+    ) -> None:
         component = self._at(("trackers", tracker.id))
         written = next((found for found in scalars(component) if found.text == name), None)
         if written is None:  # what is watched by default need not be there
@@ -50,9 +61,14 @@ class Watching:
         if name in makers:
             message = f"no processor of `{pipeline}` measures it; {' and '.join(makers[name])} would"
             self.report.warn(written.path, message, written.place())
-        else:
+        elif not is_metered:
             hint = did_you_mean(name, measured | makers.keys())
+            hint = hint or "; metrics that are received can be watched in a pipeline `metrics`"
             self.report.add(written.path, f"there is no measurement `{name}`{hint}", written.place())
+
+    def _warn(self, path: Path, message: str) -> None:
+        found = self._at(path)
+        self.report.warn(found.path, message, found.place())
 
     def _makers(self) -> Mapping[str, list[str]]:
         """Processors that make a measurement with their default settings, by its name."""

@@ -21,6 +21,7 @@ VALUE = "value"
 COUNT = "count"
 SERVICE = "service"
 ENVIRONMENT = "environment"
+INSTANCE = "instance"
 RELEASE = "release"
 
 COLUMNS: Mapping[str, DType] = {

@@ -1,5 +1,7 @@
 """Every span ends in exactly one outcome: received = exported + dropped(reason) + held.
 
+So does every data point of a metric: received = measured + dropped(reason).
+
 The reasons are a closed enum, so that nothing can vanish under a name nobody watches.
 """
 
@@ -9,7 +11,7 @@ from enum import StrEnum
 
 
 class DropReason(StrEnum):
-    """Why a span left before it was exported."""
+    """Why a span left before it was exported, or a data point before it was measured."""
 
     INVALID_ID = "invalid_id"  # trace or span id missing, of the wrong length or all zero
     SAMPLED_OUT = "sampled_out"  # a rule of dynamic_sampling
@@ -21,3 +23,5 @@ class DropReason(StrEnum):
     EXPIRED = "expired"  # waited in the outbox for longer than allowed
     LOST = "lost"  # undecided when the process ended, with log: memory or a damaged log
     EVICTED = "evicted"  # the local store or a file reached its bound and its oldest part was deleted
+    UNWATCHED = "unwatched"  # a data point of a metric that no tracker of the pipeline watches
+    NO_VALUE = "no_value"  # a data point that says there is no value, or none that is a number

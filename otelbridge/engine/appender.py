@@ -11,17 +11,17 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Generic
 
 from otelbridge.core.component import Accepted
 from otelbridge.core.errors import OtelbridgeError, RetryLater, Undecodable
 from otelbridge.engine.handover import Group, Handover
 from otelbridge.engine.progress import Stamp
+from otelbridge.engine.wires import Decoded, Wire
 from otelbridge.log.contract import Log
-from otelbridge.otlp.decode import DecodedSpans, count_invalid_ids, decode
 
 GROUP_BYTES = 4 * 2**20  # larger groups do not decode faster, and the first of a group waits for the last
 WAITING_BYTES = 64 * 2**20  # requests in memory that are not acknowledged yet; beyond it clients are asked to wait
-INVALID = "trace id or span id is missing, has the wrong length or is all zero"
 
 
 @dataclass(slots=True)
@@ -30,11 +30,12 @@ class _Waiting:
     answer: asyncio.Future[Accepted]
 
 
-class Appender:
+class Appender(Generic[Decoded]):
     """The way into one log. `submit` on the loop's thread, `run` in a thread of its own."""
 
-    def __init__(self, log: Log, handover: Handover, clock: Callable[[], float]) -> None:
+    def __init__(self, log: Log, wire: Wire[Decoded], handover: Handover[Decoded], clock: Callable[[], float]) -> None:
         self._log = log
+        self._wire = wire
         self._handover = handover
         self._clock = clock
         self._waiting: deque[_Waiting] = deque()
@@ -86,8 +87,9 @@ class Appender:
 
     def _append(self, group: list[_Waiting]) -> list[tuple[_Waiting, Accepted | OtelbridgeError]]:
         answers: list[tuple[_Waiting, Accepted | OtelbridgeError]] = []
+        bodies = [item.body for item in group]
         try:
-            decoded = decode([item.body for item in group])
+            decoded = self._wire.decode(bodies)
         except Undecodable as error:
             if len(group) == 1:
                 return [(group[0], error)]
@@ -95,27 +97,16 @@ class Appender:
                 answers += self._append([item])
             return answers
         try:
-            records = self._log.append([item.body for item in group], self._clock())
+            records = self._log.append(bodies, self._clock())
         except RetryLater as error:
             return [(item, error) for item in group]
         stamps = [Stamp(record.sequence, record.time) for record in records]
-        self._handover.put(Group(decoded, stamps, sum(len(item.body) for item in group)))
-        return list(zip(group, _accepted(group, decoded), strict=True))
+        self._handover.put(Group(decoded, self._wire.items(decoded), stamps, sum(map(len, bodies))))
+        return list(zip(group, self._wire.accepted(bodies, decoded), strict=True))
 
     def _answer(self, answers: list[tuple[_Waiting, Accepted | OtelbridgeError]]) -> None:
         if self.loop is not None and not self.loop.is_closed():
             self.loop.call_soon_threadsafe(_resolve, answers)
-
-
-def _accepted(group: list[_Waiting], decoded: DecodedSpans) -> list[Accepted]:
-    counts = decoded.spans_per_request
-    if count_invalid_ids(decoded) == 0:
-        return [Accepted(spans) for spans in counts]
-    rejected = [count_invalid_ids(decode([item.body])) for item in group]
-    return [
-        Accepted(spans, invalid, f"{invalid} of {spans} spans dropped: {INVALID}" if invalid else "")
-        for spans, invalid in zip(counts, rejected, strict=True)
-    ]
 
 
 def _resolve(answers: list[tuple[_Waiting, Accepted | OtelbridgeError]]) -> None:

@@ -24,9 +24,9 @@ from otelbridge.core.batch import Batch, Origin
 from otelbridge.core.component import ComponentConfig, ComponentSpec, Kind
 from otelbridge.engine.chunk import Arrival, Chunk, Integers
 from otelbridge.engine.decisions import Decision, Decisions
+from otelbridge.engine.ticking import TICKS_PER_SECOND
 from otelbridge.engine.undecided import NOWHERE, Undecided
 
-TICKS_PER_SECOND = 2  # a decision may come half a second late; shorter ticks cost a trace stage each
 SPAN_OVERHEAD_BYTES = 416  # columns of one span beside its raw bytes, measured with bench/trace_buffer.py
 RELIEF = 0.9  # how far below the bound early decisions bring the buffer: a scan of all traces must not recur every tick
 SPANS_PER_DECISION_BATCH = 32_768  # bounds the memory of one pass of the trace processors; each pass has a fixed cost

@@ -10,34 +10,36 @@ import threading
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Generic
 
 from otelbridge.engine.progress import Stamp
-from otelbridge.otlp.decode import DecodedSpans
+from otelbridge.engine.wires import Decoded
 
 DECODED_SIZE = 4  # decoded spans take about this many times the bytes of their requests (measured on 309 B spans)
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
-    """Requests that were appended together, decoded."""
+class Group(Generic[Decoded]):
+    """Requests that were appended together, decoded; `items` are their spans or data points."""
 
-    decoded: DecodedSpans
+    decoded: Decoded
+    items: int
     stamps: Sequence[Stamp]
     bytes: int
 
 
-class Handover:
+class Handover(Generic[Decoded]):
     """Written by the appender's thread, read by the task's."""
 
     def __init__(self, capacity_bytes: int) -> None:
         self._capacity_bytes = capacity_bytes
-        self._groups: deque[Group] = deque()
+        self._groups: deque[Group[Decoded]] = deque()
         self._bytes = 0
-        self._spans = 0
+        self._items = 0
         self._changed = threading.Condition()
         self._woken = False
 
-    def put(self, group: Group) -> None:
+    def put(self, group: Group[Decoded]) -> None:
         """Offer a group; ignored when there is no room."""
         size = group.bytes * DECODED_SIZE
         with self._changed:
@@ -46,16 +48,16 @@ class Handover:
             else:
                 self._groups.append(group)
                 self._bytes += size
-                self._spans += group.decoded.spans
+                self._items += group.items
             self._changed.notify()
 
-    def take(self, after: int, max_spans: int) -> list[Group]:
-        """The groups that follow record `after`, up to about `max_spans`; empty if the next one is not here."""
-        taken: list[Group] = []
-        spans = 0
+    def take(self, after: int, max_items: int) -> list[Group[Decoded]]:
+        """The groups that follow record `after`, up to about `max_items`; empty if the next one is not here."""
+        taken: list[Group[Decoded]] = []
+        items = 0
         with self._changed:
             self._woken = False
-            while self._groups and spans < max_spans:
+            while self._groups and items < max_items:
                 group = self._groups[0]
                 if group.stamps[0].sequence <= after:
                     self._drop_first()  # was read from the log meanwhile, in part at least; the log has the rest
@@ -64,7 +66,7 @@ class Handover:
                     break
                 self._drop_first()
                 taken.append(group)
-                spans += group.decoded.spans
+                items += group.items
                 after = group.stamps[-1].sequence
         return taken
 
@@ -73,10 +75,10 @@ class Handover:
         with self._changed:
             return self._groups[0].stamps[0].sequence if self._groups else None
 
-    def wait(self, spans: int, timeout_seconds: float) -> None:
-        """Return when about that many spans are here, somebody called `wake`, or the time is over."""
+    def wait(self, items: int, timeout_seconds: float) -> None:
+        """Return when about that many are here, somebody called `wake`, or the time is over."""
         with self._changed:
-            self._changed.wait_for(lambda: self._spans >= spans or self._woken, timeout_seconds)
+            self._changed.wait_for(lambda: self._items >= items or self._woken, timeout_seconds)
 
     def wake(self) -> None:
         """End a `wait`."""
@@ -87,4 +89,4 @@ class Handover:
     def _drop_first(self) -> None:
         group = self._groups.popleft()
         self._bytes -= group.bytes * DECODED_SIZE
-        self._spans -= group.decoded.spans
+        self._items -= group.items

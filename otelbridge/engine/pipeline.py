@@ -75,6 +75,25 @@ class Pipeline:
         return batch.with_spans(with_derived_of_wire(spans))
 
 
+@dataclass(frozen=True, slots=True)
+class MetricsPipeline:
+    """What the task of a `metrics` pipeline runs.
+
+    Attributes:
+        id: e.g. `metrics`.
+        trackers: watch the metrics that come in.
+        exporters: get what trackers find, by component id.
+    """
+
+    id: str
+    trackers: Sequence[WatchedBy]
+    exporters: Mapping[str, Exporter]
+
+    def steps(self) -> Sequence[Step]:
+        """None: metrics go to trackers as they come."""
+        return ()
+
+
 def build(
     pipeline_id: str,
     processors: Sequence[Configured],
@@ -111,19 +130,34 @@ def build(
         span_steps=[step(item) for item in processors[:position]],
         grouping=grouping.spec.build(grouping.config, BuildContext(grouping.id, folder)),
         trace_steps=[step(item) for item in processors[position + 1 :]],
-        trackers=[
-            WatchedBy(
-                item.id,
-                partial(item.spec.build, item.config, BuildContext(item.id, folder)),
-                item.spec.watches(item.config),
-            )
-            for item in trackers
-        ],
-        exporters={item.id: item.spec.build(item.config, BuildContext(item.id, folder)) for item in exporters},
+        trackers=_watching(trackers, folder),
+        exporters=_exporting(exporters, folder),
         added=added,
         carried=carried,
         promised={name: made_before[name] for name in carried if name in made_before},
     )
+
+
+def build_metrics(
+    pipeline_id: str, trackers: Sequence[Configured], exporters: Sequence[Configured], folder: str
+) -> MetricsPipeline:
+    """Construct the components of one checked `metrics` pipeline; starts nothing."""
+    return MetricsPipeline(pipeline_id, _watching(trackers, folder), _exporting(exporters, folder))
+
+
+def _watching(trackers: Sequence[Configured], folder: str) -> list[WatchedBy]:
+    return [
+        WatchedBy(
+            item.id,
+            partial(item.spec.build, item.config, BuildContext(item.id, folder)),
+            item.spec.watches(item.config),
+        )
+        for item in trackers
+    ]
+
+
+def _exporting(exporters: Sequence[Configured], folder: str) -> dict[str, Exporter]:
+    return {item.id: item.spec.build(item.config, BuildContext(item.id, folder)) for item in exporters}
 
 
 def _concepts(wanted: frozenset[str], added: frozenset[str]) -> list[Concept]:

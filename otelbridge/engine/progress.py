@@ -27,10 +27,10 @@ class Progress:
         states: snapshot of every processor, by component id.
         parts: of trackers' state, by component id and name of the part: those that changed; None for one that is gone.
         ledger: the balance.
-        generation: number of the decision generation that `decisions` belong to.
-        decisions: decisions made since the last progress.
-        oldest_generation: generations before it may be deleted.
         parcels: by exporter, made since the last progress.
+        generation: number of the decision generation that `decisions` belong to.
+        decisions: about traces, made since the last progress.
+        oldest_generation: generations before it may be deleted.
     """
 
     position: int
@@ -39,10 +39,10 @@ class Progress:
     states: Mapping[str, bytes]
     parts: Mapping[str, Mapping[str, bytes | None]]
     ledger: bytes
-    generation: int
-    decisions: bytes
-    oldest_generation: int
     parcels: Mapping[str, Sequence[Parcel]]
+    generation: int = 0
+    decisions: bytes = b""
+    oldest_generation: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from otelbridge.core.errors import RetryLater
 from otelbridge.engine.checkpoint import CheckpointStore
 from otelbridge.engine.handover import Handover
 from otelbridge.engine.progress import Progress, Resumption, Stamp
-from otelbridge.engine.task import Task
+from otelbridge.engine.ticking import TickedTask
 from otelbridge.log.contract import Log, Record, RecordsLost
-from otelbridge.otlp.decode import concatenate, decode
 
 READ_BYTES = 4 * 2**20
 CHECKPOINT_SECONDS = 1.0
@@ -49,10 +49,10 @@ class Runner:
         decide_on_stop: what is undecided at a stop is decided then, because the log will not hold it.
     """
 
-    task: Task
+    task: TickedTask[Any]
     log: Log
     store: CheckpointStore
-    handover: Handover
+    handover: Handover[Any]
     clock: Callable[[], float]
     on_checkpoint: Callable[[], None]
     outbox_is_full: Callable[[], bool]
@@ -96,7 +96,7 @@ class Runner:
                 break  # a log in memory does not hold them any more
             if records:
                 stamps = [Stamp(record.sequence, record.time) for record in records]
-                self.task.refill(decode([record.payload for record in records]), stamps)
+                self.task.refill(self.task.wire.decode([record.payload for record in records]), stamps)
         self.task.restore(saved)
         self.task.admit_losses()
         self.health.position = self.task.position
@@ -108,14 +108,14 @@ class Runner:
             return False
         groups = self.handover.take(self.health.position, self.batch_spans)
         if groups:
-            decoded = concatenate([group.decoded for group in groups])
+            decoded = self.task.wire.concatenate([group.decoded for group in groups])
             stamps = [stamp for group in groups for stamp in group.stamps]
         else:
             records = self._read_log()
             if not records:
                 self._idle()
                 return False
-            decoded = decode([record.payload for record in records])
+            decoded = self.task.wire.decode([record.payload for record in records])
             stamps = [Stamp(record.sequence, record.time) for record in records]
         for _boundary in self.task.feed(decoded, stamps):
             self._checkpoint_when_due()

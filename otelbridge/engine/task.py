@@ -6,7 +6,6 @@ was killed and started again. Its clock is the append time of the records, in ti
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 
@@ -15,70 +14,33 @@ import polars as pl
 
 from otelbridge.core import schema
 from otelbridge.core.batch import Batch
-from otelbridge.core.component import Encoded, Exporter, Kept, Parcel
+from otelbridge.core.component import Kept
 from otelbridge.core.outcomes import DropReason
 from otelbridge.engine.decisions import Decision, decisions_of_kept
-from otelbridge.engine.group_by_trace import TICKS_PER_SECOND
 from otelbridge.engine.ledger import Balance, Ledger
+from otelbridge.engine.outlet import OnError, Outlet
 from otelbridge.engine.pipeline import Pipeline
 from otelbridge.engine.progress import Progress, Resumption, Stamp
+from otelbridge.engine.ticking import TICKS_PER_SECOND, TickedTask, runs_of_ticks
 from otelbridge.engine.tracking import Tracking
+from otelbridge.engine.wires import SPANS
 from otelbridge.otlp.decode import DecodedSpans
 from otelbridge.semconv.derived import with_derived
 
-OnError = Callable[[str, BaseException], None]
-"""Told when a component raised: its id and the error. The batch goes on without what it would have added."""
 
+class Task(TickedTask[DecodedSpans]):
+    """Reads the spans of a log."""
 
-class Task:
-    """Reads decoded records; what comes of them is taken with `progress`."""
+    wire = SPANS
 
     def __init__(self, pipeline: Pipeline, on_error: OnError) -> None:
+        super().__init__(Outlet(pipeline.exporters, on_error))
         self.pipeline = pipeline
         self.ledger = Ledger()
-        self.position = 0
-        self._tick = -1  # closed
-        self._open_tick = -1
         self._on_error = on_error
         self.tracking = Tracking(pipeline.trackers, on_error)
-        self._parcels: dict[str, list[Parcel]] = {exporter: [] for exporter in pipeline.exporters}
-        self.pending_bytes = 0
         self.balance = Balance()
         """The ledger as of the last moment when no batch was on its way; for readers in other threads."""
-        self.has_news = False
-        """Something was fed or decided since the last progress; without, another checkpoint says nothing new."""
-
-    # reading
-
-    def feed(self, decoded: DecodedSpans, stamps: Sequence[Stamp]) -> Iterator[None]:
-        """Take the spans of consecutive records; yields at every tick boundary, where `progress` may be taken."""
-        for tick, batch, last in self._ticks(decoded, stamps):
-            if tick > self._open_tick:
-                self._close(tick - 1)
-                self._publish()
-                yield
-            self._open_tick = max(tick, self._open_tick)
-            self.has_news = True
-            self._take(batch)
-            self.position = last
-            self._publish()
-
-    def advance(self, now: float) -> bool:
-        """Close every tick that ends at or before `now`; only when everything appended before `now` has been fed."""
-        tick = math.floor(now * TICKS_PER_SECOND) - 1
-        if tick <= self._tick:
-            return False
-        self._close(tick)
-        self._publish()
-        return True
-
-    def settle(self) -> None:
-        """Close the tick that is open: late spans and measurements wait for its end, and no checkpoint has them.
-
-        For a stop, after which nothing comes that belongs to the tick.
-        """
-        self._close(self._open_tick)
-        self._publish()
 
     def drain(self) -> None:
         """Decide everything that is held, now."""
@@ -93,8 +55,6 @@ class Task:
         grouping = self.pipeline.grouping
         low = grouping.low_record(self.position)
         generation, decisions, oldest = grouping.decisions.save(self.position, low)
-        parcels, self._parcels = self._parcels, {exporter: [] for exporter in self.pipeline.exporters}
-        self.pending_bytes = 0
         self.has_news = False
         return Progress(
             position=self.position,
@@ -106,15 +66,14 @@ class Task:
             generation=generation,
             decisions=decisions,
             oldest_generation=oldest,
-            parcels=parcels,
+            parcels=self.outlet.take(),
         )
 
     # after a restart
 
     def resume(self, saved: Resumption) -> None:
         """Before `refill`: what is known about traces."""
-        self.position = saved.position
-        self._tick = self._open_tick = saved.tick
+        super().resume(saved)
         self.pipeline.grouping.decisions.load(saved.decisions)
         if saved.ledger:
             self.ledger = Ledger.restore(saved.ledger)
@@ -155,20 +114,17 @@ class Task:
         extracted = self.pipeline.extractor.extract(decoded)
         counts = decoded.spans_per_request
         spans = extracted.spans.with_columns(_places(stamps, counts))
-        start = end = 0
-        for i, stamp in enumerate(stamps):
-            tick = math.floor(stamp.time * TICKS_PER_SECOND)
-            end += counts[i]
-            if i + 1 == len(stamps) or math.floor(stamps[i + 1].time * TICKS_PER_SECOND) != tick:
-                now = (tick + 1) / TICKS_PER_SECOND
-                part = spans.slice(start, end - start)
-                yield tick, Batch(with_derived(part), now, extracted.origins), stamp.sequence
-                start = end
+        ends = np.cumsum(counts)
+        for tick, first, stop in runs_of_ticks(stamps):
+            start, end = int(ends[first] - counts[first]), int(ends[stop - 1])
+            now = (tick + 1) / TICKS_PER_SECOND
+            part = spans.slice(start, end - start)
+            yield tick, Batch(with_derived(part), now, extracted.origins), stamps[stop - 1].sequence
 
     def _take(self, batch: Batch) -> None:
         self.ledger.received += batch.spans.height
         batch = self._span_stage(self._without_unusable(batch))
-        self.tracking.take(batch)
+        self.tracking.take(batch.measurements)
         self.ledger.drop(batch.dropped)
         self.pipeline.grouping.add(batch.with_spans(self.pipeline.without_unread(batch.spans)), self._open_tick)
 
@@ -185,7 +141,6 @@ class Task:
         return batch
 
     def _close(self, tick: int) -> None:
-        """Decide what is due: first at the end of the tick that got spans, then at every later boundary."""
         grouping = self.pipeline.grouping
         if self._open_tick > self._tick:
             self._tick = self._open_tick
@@ -220,7 +175,7 @@ class Task:
         batch = batch.add_findings(marks)
         for step in self.pipeline.trace_steps:
             batch = self._run(step.id, step.processor.process, batch)
-        self.tracking.take(batch)
+        self.tracking.take(batch.measurements)
         kept = decisions_of_kept(batch.spans)
         self.pipeline.grouping.decisions.remember(dict.fromkeys(ids, Decision(kept=False)) | kept)
         self.ledger.traces["kept"] += len(kept)
@@ -231,7 +186,7 @@ class Task:
     def _follow(self, batch: Batch) -> None:
         """Late spans: looked at by those who count everything, then kept or dropped as their trace was."""
         batch = self._second_look(self.pipeline.with_resource(batch))
-        self.tracking.take(batch)
+        self.tracking.take(batch.measurements)
         batch = batch.drop(DropReason.LATE_SAMPLED_OUT, ~batch.spans["kept"])
         self.ledger.late["dropped"] += batch.dropped.get(DropReason.LATE_SAMPLED_OUT, 0)
         self.ledger.late["kept"] += batch.spans.height
@@ -262,11 +217,8 @@ class Task:
             ),
             now=batch.now,
         )
-        for exporter_id, exporter in self.pipeline.exporters.items():
-            encoded = self._encode(exporter_id, exporter, kept)
-            self._parcels[exporter_id] += encoded.parcels
-            self.pending_bytes += sum(len(parcel.body) for parcel in encoded.parcels)
-            self.ledger.drop_at_export(exporter_id, encoded.dropped)
+        for exporter_id, dropped in self.outlet.export(kept).items():
+            self.ledger.drop_at_export(exporter_id, dropped)
 
     # containment: a component that raises loses what it would have added, never spans
 
@@ -276,14 +228,6 @@ class Task:
         except Exception as error:  # noqa: BLE001 # the step boundary: a component must not stop the pipeline
             self._on_error(component, error)
             return batch
-
-    def _encode(self, component: str, exporter: Exporter, kept: Kept) -> Encoded:
-        try:
-            encoded = exporter.encode(kept)
-            return Encoded(exporter.pack(encoded.parcels), encoded.dropped)
-        except Exception as error:  # noqa: BLE001 # the step boundary: the spans are counted, the pipeline goes on
-            self._on_error(component, error)
-            return Encoded([], {DropReason.UNREADABLE: kept.spans.height})
 
 
 def _places(stamps: Sequence[Stamp], counts: Sequence[int]) -> list[pl.Series]:

@@ -53,10 +53,10 @@ class Tracking:
         self._examples_saved = True
         self._unreadable: dict[str, Mapping[str, bytes | None]] = {}  # parts of state to be deleted
 
-    def take(self, batch: Batch) -> None:
-        """Remember what was measured in this batch until the tick is closed."""
-        if self.trackers and batch.measurements:
-            self._measured.extend(batch.measurements)
+    def take(self, measurements: Iterable[tuple[str, pl.DataFrame]]) -> None:
+        """Remember what was measured, by name, until the tick is closed."""
+        if self.trackers:
+            self._measured.extend(measurements)
 
     def close(self, now: float, is_held: Callable[[int], bool]) -> list[Finding]:
         """Show the trackers what was measured in the tick that ends at `now`; returns the findings to be sent.

@@ -20,7 +20,7 @@ from otelbridge.core.component import (
     Parcel,
 )
 from otelbridge.core.errors import RetryLater
-from otelbridge.exporters.json_lines import JsonLines, check_writable
+from otelbridge.exporters.json_lines import check_writable, shared
 from otelbridge.exporters.sentry.encoder import SentryEncoder
 
 MIB = 2**20
@@ -51,7 +51,7 @@ class FileExporter(Exporter):
         path = Path(config.path)
         self._config = config
         self._encoder = local_encoder(DESTINATION)
-        self._lines = JsonLines(path.parent, path.name, config.max_file_mib * MIB, config.max_files)
+        self._lines = shared(path.parent, path.name, config.max_file_mib * MIB, config.max_files)
 
     @property
     def destination(self) -> str:

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 from otelbridge.core.component import Parcel
 from otelbridge.core.errors import CannotStart, RetryLater
@@ -39,6 +40,21 @@ def line(parcel: Parcel, now: float) -> bytes:
         item,
         payload.rstrip(b"\n"),
     )
+
+
+_IN_USE: WeakValueDictionary[tuple[Path, str], JsonLines] = WeakValueDictionary()
+
+
+def shared(folder: Path, name: str, file_bytes: int, files: int) -> JsonLines:
+    """The one writer of these files in this process, for as long as somebody has it.
+
+    Exporters of two pipelines may be told the same path: two writers would delete files under each other's hands.
+    """
+    key = (folder.absolute(), name)
+    writer = _IN_USE.get(key)
+    if writer is None:
+        _IN_USE[key] = writer = JsonLines(folder, name, file_bytes, files)
+    return writer
 
 
 class JsonLines:

@@ -5,7 +5,7 @@ Trackers select from these by name; which component makes one is said by `Compon
 
 from __future__ import annotations
 
-from otelbridge.core.measurements import COLUMNS, ENVIRONMENT, SERVICE, MeasurementKind
+from otelbridge.core.measurements import COLUMNS, ENVIRONMENT, INSTANCE, SERVICE, MeasurementKind
 
 _PROVIDER = (ENVIRONMENT, "gen_ai.provider.name", "gen_ai.request.model")
 _OWNERS = ("user.id", "project.id", "gen_ai.conversation.id")
@@ -74,12 +74,13 @@ MEASUREMENTS: dict[str, MeasurementKind] = {
 def keys_of(name: str, by: tuple[str, ...] | None) -> tuple[str, ...]:
     """The columns that tell the series of a measurement apart: those that were asked for, else all that it has.
 
-    Of a measurement that is not in this table only the environment and the service are sure to be there.
+    Of a measurement that is not in this table, one of the user's own or a metric that is received, only who sent it is
+    sure to be there.
     """
     if by is not None:
         return by
     kind = MEASUREMENTS.get(name)
-    return kind.keys if kind else (ENVIRONMENT, SERVICE)
+    return kind.keys if kind else (ENVIRONMENT, SERVICE, INSTANCE)
 
 
 def check_keys(name: str | None, by: tuple[str, ...] | None) -> None:

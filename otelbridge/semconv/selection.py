@@ -14,11 +14,13 @@ class Selection(ComponentConfig):
     """A measurement with levels, by series; what is said about each is added by the component."""
 
     measurement: str = Field(min_length=1)
-    """Its name, e.g. `db.query.duration`, or one of your own (`span_metrics`)."""
+    """Its name, e.g. `db.query.duration`, one of your own (`span_metrics`), or in a pipeline `metrics` that of a
+    metric that is received."""
 
     by: tuple[str, ...] | None = None
-    """Columns that tell its series apart; by default all keys of the measurement, or the environment and the service
-    for one of your own. Fewer keys make fewer series with more values each, `[]` makes one of everything."""
+    """Columns that tell its series apart; by default all keys of the measurement, or the environment, service and
+    instance for one of your own and for a received metric, of which every attribute can be named. Fewer keys make fewer
+    series with more values each, `[]` makes one of everything."""
 
     @field_validator("measurement")
     @classmethod

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from otelbridge import __version__
 from otelbridge.config.model import Configuration
-from otelbridge.core.component import Accepted, BuildContext, Receiver, Submit
+from otelbridge.core.component import Accepted, BuildContext, Receiver, Signal, Submit
 from otelbridge.log.folder import PrivateFolder
 from otelbridge.service.admin import AdminServer
 from otelbridge.service.fallback import without_destination
@@ -115,7 +115,7 @@ class Daemon:
                 item.id: item for plan in self._configuration.pipelines for item in plan.receivers
             }.values():
                 receiver = configured.spec.build(configured.config, BuildContext(configured.id))
-                await receiver.start(self._submit_to(configured.id))
+                await receiver.start(self._submits_of(configured.id))
                 self.receivers[configured.id] = receiver
         except BaseException:
             for receiver in self.receivers.values():
@@ -124,20 +124,13 @@ class Daemon:
             raise
         self._state = "serving"
 
-    def _submit_to(self, receiver_id: str) -> Submit:
-        """Durable means durable in every pipeline that the receiver feeds."""
-        fed = [
-            unit.appender.submit
-            for plan, unit in zip(self._configuration.pipelines, self.units, strict=True)
-            if receiver_id in {item.id for item in plan.receivers}
-        ]
-        if len(fed) == 1:
-            return fed[0]
-
-        async def submit(body: bytes) -> Accepted:
-            return (await asyncio.gather(*(one(body) for one in fed)))[0]
-
-        return submit
+    def _submits_of(self, receiver_id: str) -> Mapping[Signal, Submit]:
+        """The way into the pipelines that a receiver feeds, for each signal that it feeds one with."""
+        fed: dict[Signal, list[Submit]] = {}
+        for plan, unit in zip(self._configuration.pipelines, self.units, strict=True):
+            if receiver_id in {item.id for item in plan.receivers}:
+                fed.setdefault(plan.signal, []).append(unit.appender.submit)
+        return {signal: _submit_to(submits) for signal, submits in fed.items()}
 
     def _start_tracing(self) -> tracing.Stop:
         settings = self._configuration.service.telemetry
@@ -173,7 +166,7 @@ class Daemon:
         await asyncio.gather(*(receiver.stop(seconds * RECEIVER_GRACE_SHARE) for receiver in self.receivers.values()))
         await self._stop_units(self.units, deadline)
         waiting = sum(unit.outbox.parcels for unit in self.units)
-        held = sum(unit.pipeline.grouping.held_spans for unit in self.units)
+        held = sum(unit.held_spans for unit in self.units)
         self._log.info("stopped", undelivered=waiting, undecided_spans=held)
 
     async def _stop_units(self, units: Sequence[Unit], deadline: float) -> None:
@@ -194,3 +187,14 @@ class Daemon:
         self._death = thread
         self._log.error("a thread ended that must not; stopping", thread=thread, error=repr(error), exc_info=error)
         self.request_stop()
+
+
+def _submit_to(pipelines: Sequence[Submit]) -> Submit:
+    """Durable means durable in every one of these pipelines."""
+    if len(pipelines) == 1:
+        return pipelines[0]
+
+    async def submit(body: bytes) -> Accepted:
+        return (await asyncio.gather(*(one(body) for one in pipelines)))[0]
+
+    return submit

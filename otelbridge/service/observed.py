@@ -11,6 +11,9 @@ from functools import partial
 from otelbridge.core.component import Receiver
 from otelbridge.core.outcomes import DropReason
 from otelbridge.delivery.outbox import EXPORTED
+from otelbridge.engine.ledger import Balance
+from otelbridge.engine.metrics_task import PointBalance
+from otelbridge.engine.task import Task
 from otelbridge.service.unit import Unit
 from otelbridge.telemetry.metrics import Metrics, Reading
 
@@ -36,6 +39,10 @@ def observe(metrics: Metrics, observed: Observed) -> None:
     metrics.before_reading(freeze)
     for name, of_unit in OF_UNITS.items():
         metrics.observe(name, partial(_over_units, observed.units, of_unit))
+    for name, of_spans in OF_SPANS.items():
+        metrics.observe(name, partial(_over_units, observed.units, partial(_spans, of_spans)))
+    for name, of_points in OF_POINTS.items():
+        metrics.observe(name, partial(_over_units, observed.units, partial(_points, of_points)))
     for name, of_receivers in OF_RECEIVERS.items():
         metrics.observe(name, partial(of_receivers, observed.receivers))
     metrics.observe("otelcol_process_uptime", lambda: [(observed.uptime_seconds(), {})])
@@ -45,6 +52,14 @@ def observe(metrics: Metrics, observed: Observed) -> None:
 
 def _over_units(units: Iterable[Unit], read: Callable[[Unit], Readings]) -> Readings:
     return [(value, {"pipeline": unit.id, **attributes}) for unit in units for value, attributes in read(unit)]
+
+
+def _spans(read: Callable[[Task, Balance], Readings], unit: Unit) -> Readings:
+    return read(unit.task, unit.balance) if isinstance(unit.task, Task) and isinstance(unit.balance, Balance) else ()
+
+
+def _points(read: Callable[[PointBalance], Readings], unit: Unit) -> Readings:
+    return read(unit.balance) if isinstance(unit.balance, PointBalance) else ()
 
 
 def _by(attribute: str, counts: Mapping[str, int]) -> Readings:
@@ -72,8 +87,9 @@ def _send_failed_spans(unit: Unit) -> Readings:
         for (name, outcome), (spans, _) in unit.outbox.outcomes.items()
         if outcome != EXPORTED
     ]
-    for exporter_id, counts in unit.task.ledger.export_dropped.items():
-        failed += [(float(spans), {"exporter": exporter_id, "reason": reason}) for reason, spans in counts.items()]
+    if isinstance(unit.task, Task):
+        for exporter_id, counts in unit.task.ledger.export_dropped.items():
+            failed += [(float(spans), {"exporter": exporter_id, "reason": reason}) for reason, spans in counts.items()]
     for exporter_id, exporter in unit.pipeline.exporters.items():
         evicted = exporter.evicted_spans
         if evicted:
@@ -81,9 +97,9 @@ def _send_failed_spans(unit: Unit) -> Readings:
     return failed
 
 
-def _sampled_traces(unit: Unit) -> Readings:
+def _sampled_traces(task: Task, _balance: Balance) -> Readings:
     readings: list[Reading] = []
-    for step in unit.pipeline.trace_steps:
+    for step in task.pipeline.trace_steps:
         for rule, counts in getattr(step.processor, "rule_counts", {}).items():
             readings += [(counts.kept_traces, {"rule": rule, "outcome": "kept"})]
             readings += [(counts.matched_traces - counts.kept_traces, {"rule": rule, "outcome": "dropped"})]
@@ -111,20 +127,9 @@ OF_UNITS: Mapping[str, Callable[[Unit], Readings]] = {
     "otelcol_exporter_queue_size": lambda unit: _one(unit.outbox.parcels),
     "otelcol_exporter_queue_size_bytes": lambda unit: _one(unit.outbox.used_bytes),
     "otelcol_exporter_queue_capacity_bytes": lambda unit: _one(unit.outbox.capacity_bytes),
-    "otelbridge_spans_received": lambda unit: _one(unit.balance.received),
-    "otelbridge_spans_kept": lambda unit: _one(unit.balance.kept),
-    "otelbridge_spans_dropped": lambda unit: _by("reason", unit.balance.dropped),
-    "otelbridge_spans_held": lambda unit: _one(unit.balance.held),
     "otelbridge_spans_outbox": lambda unit: [
         (float(unit.outbox.spans(exporter)), {"exporter": exporter}) for exporter in unit.pipeline.exporters
     ],
-    "otelbridge_spans_unaccounted": lambda unit: _one(unit.balance.unaccounted),
-    "otelbridge_buffer_traces": lambda unit: _one(unit.pipeline.grouping.held_traces),
-    "otelbridge_buffer_bytes": lambda unit: _one(unit.pipeline.grouping.held_bytes),
-    "otelbridge_traces_decided": lambda unit: _by("trigger", unit.pipeline.grouping.decided),
-    "otelbridge_traces": lambda unit: _by("outcome", unit.balance.traces),
-    "otelbridge_late_spans": lambda unit: _by("outcome", unit.balance.late),
-    "otelbridge_sampling_traces": _sampled_traces,
     "otelbridge_component_events": _component_events,
     "otelbridge_component_errors": lambda unit: _by("component", unit.component_errors),
     "otelbridge_findings": lambda unit: _by("kind", unit.balance.findings),
@@ -135,6 +140,27 @@ OF_UNITS: Mapping[str, Callable[[Unit], Readings]] = {
     "otelbridge_log_records": lambda unit: _one(max(0, unit.log.last_sequence - unit.runner.health.position)),
     "otelbridge_checkpoints": lambda unit: _one(unit.runner.health.checkpoints),
     "otelbridge_stalled": lambda unit: [(float(bool(unit.runner.health.stalled)), {})],
+}
+
+OF_SPANS: Mapping[str, Callable[[Task, Balance], Readings]] = {
+    "otelbridge_spans_received": lambda _task, balance: _one(balance.received),
+    "otelbridge_spans_kept": lambda _task, balance: _one(balance.kept),
+    "otelbridge_spans_dropped": lambda _task, balance: _by("reason", balance.dropped),
+    "otelbridge_spans_held": lambda _task, balance: _one(balance.held),
+    "otelbridge_spans_unaccounted": lambda _task, balance: _one(balance.unaccounted),
+    "otelbridge_buffer_traces": lambda task, _balance: _one(task.pipeline.grouping.held_traces),
+    "otelbridge_buffer_bytes": lambda task, _balance: _one(task.pipeline.grouping.held_bytes),
+    "otelbridge_traces_decided": lambda task, _balance: _by("trigger", task.pipeline.grouping.decided),
+    "otelbridge_traces": lambda _task, balance: _by("outcome", balance.traces),
+    "otelbridge_late_spans": lambda _task, balance: _by("outcome", balance.late),
+    "otelbridge_sampling_traces": _sampled_traces,
+}
+
+OF_POINTS: Mapping[str, Callable[[PointBalance], Readings]] = {
+    "otelbridge_metric_points_received": lambda balance: _one(balance.received),
+    "otelbridge_metric_points_measured": lambda balance: _one(balance.measured),
+    "otelbridge_metric_points_dropped": lambda balance: _by("reason", balance.dropped),
+    "otelbridge_metric_points_unaccounted": lambda balance: _one(balance.unaccounted),
 }
 
 

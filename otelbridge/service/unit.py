@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from otelbridge.config.model import PipelinePlan, ServiceConfig, StorageConfig
 from otelbridge.core.errors import CannotStart, StateUnreadable
@@ -18,12 +19,12 @@ from otelbridge.delivery.outbox import OUTBOX_SCHEMA, Outbox, insert
 from otelbridge.delivery.sender import Sender
 from otelbridge.engine.appender import Appender
 from otelbridge.engine.checkpoint import CheckpointStore
-from otelbridge.engine.group_by_trace import TICKS_PER_SECOND
 from otelbridge.engine.handover import Handover
-from otelbridge.engine.pipeline import build
 from otelbridge.engine.progress import Resumption
 from otelbridge.engine.runner import Runner
 from otelbridge.engine.task import Task
+from otelbridge.engine.tasks import build_task
+from otelbridge.engine.ticking import TICKS_PER_SECOND
 from otelbridge.log.contract import Log
 from otelbridge.log.memory import MemoryLog
 from otelbridge.log.sqlite import SqliteLog
@@ -59,7 +60,8 @@ class Unit:
         self.component_errors: Counter[str] = Counter()
         self._around = around
         storage = service.storage
-        self.pipeline = build(plan.id, plan.processors, plan.exporters, str(folder), plan.trackers)
+        self.task = build_task(plan, str(folder), self._component_failed)
+        self.pipeline = self.task.pipeline
         state_path = folder / "state.sqlite"
         self.store = CheckpointStore(state_path, OUTBOX_SCHEMA, insert, storage.synchronous)
         self._saved = self._load(state_path)
@@ -73,10 +75,9 @@ class Unit:
             around.on_delivery_trouble,
             lambda error: around.on_thread_death(f"{plan.id} sender", error),
         )
-        self.task = Task(self.pipeline, self._component_failed)
         self.balance = self.task.balance
-        handover = Handover(HANDOVER_BYTES)
-        self.appender = Appender(self.log, handover, around.clock)
+        handover: Handover[Any] = Handover(HANDOVER_BYTES)
+        self.appender = Appender(self.log, self.task.wire, handover, around.clock)
         self.runner = Runner(
             task=self.task,
             log=self.log,
@@ -94,6 +95,11 @@ class Unit:
             self._thread("appender", self.appender.run),
             self._thread("runner", lambda: self.runner.run(self._saved)),
         ]
+
+    @property
+    def held_spans(self) -> int:
+        """Spans that are undecided."""
+        return self.task.pipeline.grouping.held_spans if isinstance(self.task, Task) else 0
 
     def freeze_balance(self) -> None:
         """Let `balance` be that of this moment until the next call."""

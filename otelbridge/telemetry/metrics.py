@@ -60,6 +60,25 @@ METRICS: tuple[Metric, ...] = (
         "otelbridge_late_spans", "counter", "{spans}", "spans after the decision, over restarts {pipeline, outcome}"
     ),
     Metric("otelbridge_sampling_traces", "counter", "{traces}", "traces by sampling rule {pipeline, rule, outcome}"),
+    Metric("otelbridge_metric_points_received", "counter", "{points}", "data points read, over restarts {pipeline}"),
+    Metric(
+        "otelbridge_metric_points_measured",
+        "counter",
+        "{points}",
+        "data points that trackers watch, over restarts {pipeline}",
+    ),
+    Metric(
+        "otelbridge_metric_points_dropped",
+        "counter",
+        "{points}",
+        "data points nobody watches or without a value, over restarts {pipeline, reason}",
+    ),
+    Metric(
+        "otelbridge_metric_points_unaccounted",
+        "gauge",
+        "{points}",
+        "received - measured - dropped; always 0 {pipeline}",
+    ),
     Metric("otelbridge_component_events", "counter", "{events}", "what components count {pipeline, component, event}"),
     Metric("otelbridge_component_errors", "counter", "{errors}", "batches a component failed on {pipeline, component}"),
     Metric("otelbridge_findings", "counter", "{findings}", "by kind, over restarts {pipeline, kind}"),

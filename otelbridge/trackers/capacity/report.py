@@ -11,6 +11,7 @@ from otelbridge.core.measurements import ENVIRONMENT, SERVICE
 from otelbridge.trackers.capacity.settings import Limit
 
 KIND = "capacity"
+LIMIT = "_limit"  # the column that says where a series is full
 
 
 def finding(
@@ -22,7 +23,7 @@ def finding(
         said: what the detector said.
         identity: of the series.
         limit: what it was measured against.
-        example: trace_id, span_id and release of the last value.
+        example: trace_id, span_id and release of the last value, and `LIMIT`.
         now: log time.
     """
     name, series = identity[0], known_keys(identity)
@@ -31,7 +32,7 @@ def finding(
     told = {
         "measurement": limit.measurement,
         "unit": limit.unit,
-        "limit": limit.limit,
+        "limit": example[LIMIT],
         **{key: value for key, value in said.items() if key != "kind"},
     }
     return Finding(

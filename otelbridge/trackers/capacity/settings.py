@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
 from otelbridge.core.component import ComponentConfig
+from otelbridge.semconv.limits import KNOWN_LIMITS, SENDER
 from otelbridge.semconv.measurements import LLM_COST, LLM_TOKENS
 from otelbridge.semconv.selection import Selection
 
@@ -14,11 +15,20 @@ from otelbridge.semconv.selection import Selection
 class Limit(Selection):
     """A measurement with a limit, which each of its series has for itself."""
 
-    limit: float = Field(default=1.0, gt=0)
-    """Where it is full, in the measurement's unit; 1 for what is measured as a share."""
+    limit: Annotated[float, Field(gt=0)] | Annotated[str, Field(min_length=1)] = 1.0
+    """Where it is full: a number in the measurement's unit, 1 for what is measured as a share, or the name of the
+    measurement that tells it, e.g. `db.client.connection.max`; the columns of `by` say which limit is whose."""
+
+    where: dict[str, str] = Field(default_factory=dict)
+    """Columns that must have this value for a row to count, e.g. `db.client.connection.state: used`."""
 
     per: Literal["day"] | None = None
     """`day`: what is used up in a day (UTC) must stay below the limit, e.g. tokens. Otherwise each value must."""
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The measurements it needs."""
+        return frozenset({self.measurement, *([self.limit] if isinstance(self.limit, str) else [])})
 
 
 class Config(ComponentConfig):
@@ -33,7 +43,11 @@ class Config(ComponentConfig):
             )
         ],
     )
-    """What has a limit. Nothing is watched by default: only you know your limits."""
+    """What has a limit that only you know."""
+
+    known_limits: bool = True
+    """In a pipeline `metrics`: watch what OpenTelemetry's own metrics say about limits, too: connection pools, memory,
+    file systems, the event loop of Node.js. `otelbridge components --measurements` lists them."""
 
     hours_ahead: float = Field(default=2.0, gt=0, le=168)
     """Tell when it will be full within this time, if it goes on as it does."""
@@ -52,3 +66,14 @@ class Config(ComponentConfig):
             if seen.count(one) > 1:
                 raise ValueError(f"{one[0]!r} has two limits by the same columns")
         return limits
+
+    def watched(self) -> tuple[Limit, ...]:
+        """All limits; one of the user's takes the place of a known one of the same series."""
+        known = _KNOWN if self.known_limits else ()
+        own = {(one.measurement, one.keys()) for one in self.limits}
+        return (*self.limits, *(one for one in known if (one.measurement, one.keys()) not in own))
+
+
+_KNOWN = tuple(
+    Limit(measurement=one.metric, limit=one.limit, by=(*SENDER, *one.by), where=dict(one.where)) for one in KNOWN_LIMITS
+)

@@ -19,11 +19,12 @@ from otelbridge.core.findings import Finding
 from otelbridge.core.measurements import COUNT, RELEASE, TIME, VALUE, Measurements
 from otelbridge.core.schema import SPAN_ID, TRACE_ID
 from otelbridge.core.tracker import Tracker
-from otelbridge.trackers.capacity.report import finding
+from otelbridge.trackers.capacity.limits import ToldLimits
+from otelbridge.trackers.capacity.report import LIMIT, finding
 from otelbridge.trackers.capacity.settings import Config, Limit
 from otelbridge.trackers.capacity.used import Used
 
-_USED = "used"
+_USED, _TOLD = "used", "limits"
 _PER_DAY = " a day"  # in the name of a series: the same measurement may have a limit a day and one at a time
 
 
@@ -36,8 +37,9 @@ class Capacity(Tracker):
     def __init__(self, config: Config) -> None:
         self._config = config
         self._limits: dict[Watched, Limit] = {
-            (one.measurement + (_PER_DAY if one.per else ""), one.keys()): one for one in config.limits
+            (one.measurement + (_PER_DAY if one.per else ""), one.keys()): one for one in config.watched()
         }
+        self._told = ToldLimits(config.max_series)
         self._detectors = DetectorTable(config.max_series, self._detector, _show)
         self._used: dict[int, Used] = {}
         self._events: Counter[str] = Counter()
@@ -46,8 +48,11 @@ class Capacity(Tracker):
         """Raised when something nears its limit, resolved when it no longer does."""
         findings: list[Finding] = []
         for watched, limit in self._limits.items():
+            if isinstance(limit.limit, str) and limit.limit in measurements:
+                self._told.learn(watched, measurements[limit.limit])
             frame = measurements.get(limit.measurement)
-            if frame is not None:
+            frame = _where(limit.where, frame) if frame is not None else pl.DataFrame()
+            if frame.height:
                 findings += self._of_limit(watched, limit, frame, now)
         return findings
 
@@ -63,8 +68,12 @@ class Capacity(Tracker):
 
     def changes(self) -> Mapping[str, bytes | None]:
         """Detectors, and what is used of daily limits."""
-        parts = self._detectors.changes()
-        return parts and {**parts, _USED: msgspec.msgpack.encode(self._used)}
+        parts = dict(self._detectors.changes())
+        if parts:
+            parts[_USED] = msgspec.msgpack.encode(self._used)
+        if (told := self._told.changes()) is not None:
+            parts[_TOLD] = told
+        return parts
 
     def restore(self, parts: Mapping[str, bytes]) -> None:
         """Take over a state; raises StateUnreadable."""
@@ -72,17 +81,13 @@ class Capacity(Tracker):
             self._detectors.restore(parts)
             if _USED in parts:
                 self._used = msgspec.msgpack.decode(parts[_USED], type=dict[int, Used])
+            if _TOLD in parts:
+                self._told.restore(parts[_TOLD])
         except (msgspec.MsgspecError, ValueError) as error:
             raise StateUnreadable(f"capacity: {error}") from error
 
     def _of_limit(self, watched: Watched, limit: Limit, frame: pl.DataFrame, now: float) -> list[Finding]:
-        keyed = frame.with_columns(pl.Series("_series", hash_series(watched, frame)))
-        # What a tick measured of a series counts once, with its latest value: detectors look at minutes.
-        latest = keyed.group_by("_series", maintain_order=True).agg(
-            pl.col(TIME).max(),
-            (pl.col(VALUE) * pl.col(COUNT)).sum().alias("_sum"),
-            pl.last(VALUE, TRACE_ID, SPAN_ID, RELEASE, *(key for key in watched[1] if key in frame.columns)),
-        )
+        latest = self._latest(watched, limit, frame)
         assigned = self._detectors.assign(latest["_series"].to_numpy(), lambda row: identity_of(watched, latest, row))
         for slot, _ in assigned.fresh:
             self._used.pop(slot, None)
@@ -97,11 +102,27 @@ class Capacity(Tracker):
             ]
         else:
             amounts = latest[VALUE].to_numpy()[rows].tolist()
-        inputs = np.column_stack((times, np.array(amounts) / limit.limit, np.zeros(len(rows))))
+        inputs = np.column_stack((times, np.array(amounts) / latest[LIMIT].to_numpy()[rows], np.zeros(len(rows))))
         return [
             self._finding(slot, said, limit, latest.row(int(rows[row]), named=True), now)
             for row, slot, said in self._detectors.show(slots, inputs)
         ]
+
+    def _latest(self, watched: Watched, limit: Limit, frame: pl.DataFrame) -> pl.DataFrame:
+        """One row for each series whose limit is known: its latest value, and the sum of all.
+
+        What a tick measured of a series counts once: detectors look at minutes.
+        """
+        keyed = frame.with_columns(pl.Series("_series", hash_series(watched, frame)))
+        latest = keyed.group_by("_series", maintain_order=True).agg(
+            pl.col(TIME).max(),
+            (pl.col(VALUE) * pl.col(COUNT)).sum().alias("_sum"),
+            pl.last(VALUE, TRACE_ID, SPAN_ID, RELEASE, *(key for key in watched[1] if key in frame.columns)),
+        )
+        if not isinstance(limit.limit, str):
+            return latest.with_columns(pl.lit(limit.limit, pl.Float64).alias(LIMIT))
+        told = self._told.of(latest["_series"].to_numpy())
+        return latest.with_columns(pl.Series(LIMIT, told)).filter(pl.col(LIMIT).is_not_nan())
 
     def _detector(self, identity: Identity) -> SaturationDetector | None:
         if identity[:2] not in self._limits:
@@ -117,6 +138,13 @@ class Capacity(Tracker):
         return finding(said, self._detectors.identities[slot], limit, example, now)
 
 
+def _where(wanted: Mapping[str, str], frame: pl.DataFrame) -> pl.DataFrame:
+    """The rows whose columns have these values."""
+    if any(column not in frame.columns for column in wanted):
+        return frame.clear()
+    return frame.filter(*(pl.col(column) == value for column, value in wanted.items()))
+
+
 def _show(detector: SaturationDetector, time: float, utilization: float, _unused: float) -> Mapping[str, Any] | None:
     return detector.update(time, utilization)
 
@@ -127,5 +155,5 @@ SPEC = ComponentSpec(
     config=Config,
     build=lambda config, _context: Capacity(config),
     summary="Tells when something fills up, and when it will be full",
-    watches=lambda config: frozenset(limit.measurement for limit in config.limits),
+    watches=lambda config: frozenset[str]().union(*(limit.names for limit in config.watched())),
 )

@@ -1,0 +1,180 @@
+"""A task of a `metrics` pipeline: data points of a log, to measurements, to trackers, to findings.
+
+Only points of metrics that a tracker watches are looked at; the others are acknowledged, counted and forgotten. Nothing
+waits behind the log, so a restart goes on with the next record.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+import polars as pl
+
+from otelbridge.core.component import Kept
+from otelbridge.core.outcomes import DropReason
+from otelbridge.engine.metering import Metering
+from otelbridge.engine.outlet import OnError, Outlet
+from otelbridge.engine.pipeline import MetricsPipeline
+from otelbridge.engine.progress import Progress, Resumption, Stamp
+from otelbridge.engine.ticking import TICKS_PER_SECOND, TickedTask, runs_of_ticks
+from otelbridge.engine.tracking import Tracking
+from otelbridge.engine.wires import POINTS
+from otelbridge.otlp.decode_metrics import DecodedMetrics
+from otelbridge.otlp.point_columns import points_of
+from otelbridge.otlp.resource_columns import ResourceColumns
+from otelbridge.semconv.concepts import CONCEPTS
+
+OWNER, TOTALS = "points of metrics", "totals"  # in the place of a tracker's id, which can have no blank in it
+SENDER = ("environment", "service", "release", "instance")
+
+
+class PointLedger(msgspec.Struct):
+    """The balance of a metrics pipeline since the data folder was created: received = measured + dropped.
+
+    Attributes:
+        received: data points read from the log.
+        measured: shown to trackers, or remembered as the total that the next one is compared with.
+        dropped: by reason.
+        findings: by kind.
+    """
+
+    received: int = 0
+    measured: int = 0
+    dropped: dict[str, int] = msgspec.field(default_factory=dict)
+    findings: dict[str, int] = msgspec.field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class PointBalance:
+    """A ledger at a moment when no batch is on its way; for readers in other threads."""
+
+    received: int = 0
+    measured: int = 0
+    dropped: Mapping[str, int] = field(default_factory=dict)
+    findings: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def unaccounted(self) -> int:
+        """What is missing for the balance to hold: 0, or there is a defect."""
+        return self.received - self.measured - sum(self.dropped.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Points:
+    """What the records of one tick, or a part of it, hold.
+
+    Attributes:
+        received: data points, watched or not.
+        watched: those of watched metrics, by name.
+        now: log time at the end of the tick.
+    """
+
+    received: int
+    watched: Mapping[str, pl.DataFrame]
+    now: float
+
+
+class MetricsTask(TickedTask[DecodedMetrics]):
+    """Reads the data points of a log."""
+
+    wire = POINTS
+
+    def __init__(self, pipeline: MetricsPipeline, on_error: OnError) -> None:
+        super().__init__(Outlet(pipeline.exporters, on_error))
+        self.pipeline = pipeline
+        self.ledger = PointLedger()
+        self.tracking = Tracking(pipeline.trackers, on_error)
+        self.balance = PointBalance()
+        self._watched = frozenset[str]().union(*(one.watches for one in pipeline.trackers))
+        self._resources = ResourceColumns([CONCEPTS[name] for name in SENDER])
+        self._metering = Metering()
+        self._on_error = on_error
+
+    def drain(self) -> None:
+        """Nothing is held but the open tick."""
+        self.settle()
+
+    def progress(self) -> Progress:
+        """What must become durable together; resets what is only handed over once."""
+        self.has_news = False
+        parts = dict(self.tracking.changes())
+        if (totals := self._metering.changes()) is not None:
+            parts[OWNER] = {TOTALS: totals}
+        return Progress(
+            position=self.position,
+            tick=self._tick,
+            low_record=self.position + 1,
+            states={},
+            parts=parts,
+            ledger=msgspec.msgpack.encode(self.ledger),
+            parcels=self.outlet.take(),
+        )
+
+    def resume(self, saved: Resumption) -> None:
+        """Where reading goes on."""
+        super().resume(saved)
+        if saved.ledger:
+            self.ledger = msgspec.msgpack.decode(saved.ledger, type=PointLedger)
+
+    def refill(self, decoded: DecodedMetrics, stamps: Sequence[Stamp]) -> None:
+        """Nothing: the state holds what was read."""
+
+    def restore(self, saved: Resumption) -> None:
+        """Trackers, and the totals that the next ones are compared with."""
+        self.tracking.restore(saved.parts)
+        totals = saved.parts.get(OWNER, {}).get(TOTALS)
+        if totals is None:
+            return
+        try:
+            self._metering.restore(totals)
+        except msgspec.MsgspecError as error:  # counting begins anew, which costs one report of each series
+            self._on_error(OWNER, error)
+
+    def admit_losses(self) -> None:
+        """Nothing is held that could be lost."""
+        self._publish()
+
+    def _publish(self) -> None:
+        ledger = self.ledger
+        self.balance = PointBalance(ledger.received, ledger.measured, dict(ledger.dropped), dict(ledger.findings))
+
+    def _ticks(self, decoded: DecodedMetrics, stamps: Sequence[Stamp]) -> Iterator[tuple[int, Points, int]]:
+        watched = points_of(decoded, self._watched, self._resources)
+        for tick, start, stop in runs_of_ticks(stamps):
+            here = pl.col("request").is_between(start, stop, closed="left")
+            frames = {name: frame.filter(here) for name, frame in watched.items()}
+            received = sum(decoded.points_per_request[start:stop])
+            yield tick, Points(received, frames, (tick + 1) / TICKS_PER_SECOND), stamps[stop - 1].sequence
+
+    def _take(self, points: Points) -> None:
+        self.ledger.received += points.received
+        watched = sum(frame.height for frame in points.watched.values())
+        valued = {name: frame.filter(pl.col("value").is_finite()) for name, frame in points.watched.items()}
+        valued = {name: frame for name, frame in valued.items() if frame.height}
+        usable = sum(frame.height for frame in valued.values())
+        self.ledger.measured += usable
+        self._drop(DropReason.NO_VALUE, watched - usable)
+        self._drop(DropReason.UNWATCHED, points.received - watched)
+        self.tracking.take(self._metering.measure(valued, points.now))
+
+    def _drop(self, reason: DropReason, points: int) -> None:
+        if points:
+            self.ledger.dropped[reason] = self.ledger.dropped.get(reason, 0) + points
+
+    def _close(self, tick: int) -> None:
+        if self._open_tick > self._tick:
+            self._tick = self._open_tick
+            self._track((self._tick + 1) / TICKS_PER_SECOND)
+        self._tick = self._open_tick = max(tick, self._tick)
+
+    def _track(self, now: float) -> None:
+        findings = self.tracking.close(now, lambda _trace: False)
+        if not findings:
+            return
+        counts = Counter(finding.kind for finding in findings if finding.state == "raised")
+        for kind, count in counts.items():
+            self.ledger.findings[kind] = self.ledger.findings.get(kind, 0) + count
+        self.outlet.export(Kept(pl.DataFrame(), {}, (), tuple(findings), (), now))

@@ -1,0 +1,57 @@
+"""Metrics that say how full something is, or how full it may get: what can be watched without asking anybody.
+
+By OpenTelemetry's naming, `.utilization` is a share of 0 to 1, and `.limit` or `.max` is what the usage beside it must
+stay below. To add one, add a row. Left out on purpose: CPU, which does not fill up; `jvm.memory.used`, which reaches
+its limit before each collection; `v8js.memory.heap.limit`, which is what V8 has reserved and not what it may reserve.
+
+Source of the rows: semantic conventions 1.37 and the deprecated registry before it; the Collector's receivers
+hostmetrics, kubeletstats and docker_stats; `@opentelemetry/host-metrics` and instrumentation-pg as seen on the wire.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from otelbridge.core.measurements import ENVIRONMENT, INSTANCE, SERVICE
+
+SENDER = (ENVIRONMENT, SERVICE, INSTANCE)
+
+
+@dataclass(frozen=True, slots=True)
+class KnownLimit:
+    """A metric with a limit.
+
+    Attributes:
+        metric: its name.
+        limit: a number in its unit, or the name of the metric that tells it.
+        by: attributes that tell series apart, beside the sender's environment, service and instance.
+        where: attributes that its points must have to count.
+    """
+
+    metric: str
+    limit: float | str = 1.0
+    by: tuple[str, ...] = ()
+    where: Mapping[str, str] = field(default_factory=dict)
+
+
+_FILES, _FILE_STATE = "system.filesystem.utilization", "system.filesystem.state"
+
+KNOWN_LIMITS: tuple[KnownLimit, ...] = (
+    KnownLimit(
+        "db.client.connection.count",
+        "db.client.connection.max",
+        ("db.client.connection.pool.name",),
+        {"db.client.connection.state": "used"},
+    ),
+    KnownLimit("db.client.connections.usage", "db.client.connections.max", ("pool.name",), {"state": "used"}),
+    KnownLimit("jvm.memory.used_after_last_gc", "jvm.memory.limit", ("jvm.memory.pool.name",)),
+    KnownLimit("nodejs.eventloop.utilization"),
+    KnownLimit("system.memory.utilization", where={"system.memory.state": "used"}),
+    KnownLimit("system.memory.utilization", by=("state",), where={"state": "used"}),
+    KnownLimit(_FILES, by=("system.filesystem.mountpoint",), where={_FILE_STATE: "used"}),
+    KnownLimit(_FILES, by=("mountpoint",), where={"mode": "rw"}),
+    KnownLimit("k8s.pod.memory_limit_utilization"),
+    KnownLimit("k8s.pod.memory.limit.utilization"),
+    KnownLimit("container.memory.percent", 100.0),
+)
