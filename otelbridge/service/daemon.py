@@ -10,7 +10,7 @@ from pathlib import Path
 
 from otelbridge import __version__
 from otelbridge.config.model import Configuration
-from otelbridge.core.component import Accepted, BuildContext, Receiver, Submit
+from otelbridge.core.component import Accepted, BuildContext, Receiver, Signal, Submit
 from otelbridge.log.folder import PrivateFolder
 from otelbridge.service.admin import AdminServer
 from otelbridge.service.fallback import without_destination
@@ -115,7 +115,7 @@ class Daemon:
                 item.id: item for plan in self._configuration.pipelines for item in plan.receivers
             }.values():
                 receiver = configured.spec.build(configured.config, BuildContext(configured.id))
-                await receiver.start(self._submit_to(configured.id))
+                await receiver.start({Signal.TRACES: self._submit_to(configured.id)})
                 self.receivers[configured.id] = receiver
         except BaseException:
             for receiver in self.receivers.values():
