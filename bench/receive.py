@@ -29,7 +29,7 @@ from google.protobuf.json_format import MessageToDict
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans
 
-from otelbridge.core.component import Accepted, BuildContext
+from otelbridge.core.component import Accepted, BuildContext, Signal
 from otelbridge.otlp.json import to_protobuf
 from otelbridge.receivers.otlp import SPEC, Config
 from otelbridge.receivers.otlp.grpc_server import EXPORT_TRACES
@@ -84,7 +84,7 @@ async def receiver() -> AsyncIterator[dict[str, str]]:
     """The receiver as configured by default, on free ports."""
     local = {"endpoint": "127.0.0.1:0"}
     built = SPEC.build(Config.model_validate({"protocols": {"grpc": local, "http": local}}), BuildContext("otlp"))
-    await built.start(submit)
+    await built.start({Signal.TRACES: submit})
     yield built.endpoints
     await built.stop(1)
 
@@ -187,7 +187,7 @@ def measure_json(path: Path) -> None:
     seconds = []
     for _ in range(20):
         started = time.process_time()
-        to_protobuf(body)
+        to_protobuf(body, Signal.TRACES)
         seconds.append(time.process_time() - started)
     print(f"JSON to protobuf alone: {min(seconds) / 440 * 1e6:.1f} us a span")
 

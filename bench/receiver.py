@@ -7,7 +7,7 @@ import json
 
 import uvloop
 
-from otelbridge.core.component import Accepted, BuildContext
+from otelbridge.core.component import Accepted, BuildContext, Signal
 from otelbridge.receivers.otlp import SPEC, Config
 from otelbridge.service.memory import keep_memory
 
@@ -23,7 +23,7 @@ async def serve() -> None:
     """Listen on a free port until killed."""
     config = Config.model_validate({"protocols": {"grpc": {"endpoint": "127.0.0.1:0"}}})
     receiver = SPEC.build(config, BuildContext("otlp"))
-    await receiver.start(submit)
+    await receiver.start({Signal.TRACES: submit})
     print(json.dumps({"target": receiver.endpoints["grpc"]}), flush=True)
     await asyncio.Event().wait()
 

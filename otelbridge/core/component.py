@@ -29,6 +29,13 @@ class Kind(StrEnum):
     EXPORTER = "exporter"
 
 
+class Signal(StrEnum):
+    """What a request holds; each has requests of its own on the wire."""
+
+    TRACES = "traces"
+    METRICS = "metrics"
+
+
 class ComponentConfig(BaseModel):
     """What a user writes under the component's id. The docstring under each field is its documentation."""
 
@@ -183,12 +190,12 @@ class Accepted:
     """What became of a request that is now durable.
 
     Attributes:
-        spans: all spans of the request.
+        items: all spans or data points of the request.
         rejected: those among them that cannot be used.
         reason: why, for the client's eyes; "" when none was rejected.
     """
 
-    spans: int
+    items: int
     rejected: int = 0
     reason: str = ""
 
@@ -198,21 +205,21 @@ class ReceiverCounts:
     """What came in over one transport since the start.
 
     Attributes:
-        accepted_spans: usable spans of durable requests.
-        rejected_spans: unusable spans of durable requests; their clients were told.
+        accepted: usable spans or data points of durable requests, by signal.
+        rejected: unusable ones of durable requests; their clients were told.
         bytes: of durable requests, as protobuf, decompressed.
         requests: by outcome: success, refused (the client was told why), failure (no answer reached it). What the
             protocol's library refuses by itself, like too large gRPC messages, is counted nowhere.
     """
 
-    accepted_spans: int = 0
-    rejected_spans: int = 0
+    accepted: dict[Signal, int] = field(default_factory=lambda: dict.fromkeys(Signal, 0))
+    rejected: dict[Signal, int] = field(default_factory=lambda: dict.fromkeys(Signal, 0))
     bytes: int = 0
     requests: dict[str, int] = field(default_factory=lambda: dict.fromkeys(("success", "refused", "failure"), 0))
 
 
 Submit = Callable[[bytes], Awaitable[Accepted]]
-"""Hands the bytes of one ExportTraceServiceRequest over; returns once they are durable.
+"""Hands the bytes of one export request of a signal over; returns once they are durable.
 
 Raises Undecodable (the client must not retry) or RetryLater (full, draining, disk full).
 """
@@ -222,8 +229,8 @@ class Receiver(ABC):
     """Listens, checks what only the protocol can check, submits raw requests and answers clients."""
 
     @abstractmethod
-    async def start(self, submit: Submit) -> None:
-        """Open the sockets; raises CannotStart with one clear line."""
+    async def start(self, submit: Mapping[Signal, Submit]) -> None:
+        """Open the sockets, and take the signals that are given; raises CannotStart with one clear line."""
 
     @abstractmethod
     async def stop(self, grace_seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""OTLP/JSON requests as the protobuf bytes of the same request.
+"""OTLP/JSON requests of any signal as the protobuf bytes of the same request.
 
 Everything behind the receivers knows one encoding. OTLP's JSON is protobuf's JSON mapping but for ids, which are
 hexadecimal, so a stock protobuf parser does not read it; and what browsers and Node really send goes beyond both: text
@@ -18,20 +18,28 @@ from collections.abc import Callable
 from typing import Any
 
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
+from google.protobuf.message import Message
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from otelbridge.core.component import Signal
 from otelbridge.core.errors import Undecodable
 
 MAX_DEPTH = 100
 """Messages inside messages; what protobuf's own parsers take by default, so that others can read what is made here."""
 
 _ID_FIELDS = frozenset({"trace_id", "span_id", "parent_span_id"})
+_WIDER = {"int_value": "double_value", "as_int": "as_double"}
+"""Members of a oneof that hold integers, and the member that takes those above int64."""
+
 _INTEGER = re.compile(r"-?[0-9]{1,40}")  # no further: int() takes quadratic time
 _NUMBER = re.compile(r"-?[0-9]{1,400}(\.[0-9]{1,400})?([eE][+-]?[0-9]{1,4})?")
 _RANGES = {
     FieldDescriptor.TYPE_INT32: (-(2**31), 2**31 - 1),
     FieldDescriptor.TYPE_INT64: (-(2**63), 2**63 - 1),
+    FieldDescriptor.TYPE_SINT32: (-(2**31), 2**31 - 1),
     FieldDescriptor.TYPE_UINT32: (0, 2**32 - 1),
+    FieldDescriptor.TYPE_UINT64: (0, 2**64 - 1),
     FieldDescriptor.TYPE_FIXED32: (0, 2**32 - 1),
     FieldDescriptor.TYPE_FIXED64: (0, 2**64 - 1),
 }
@@ -52,13 +60,14 @@ class _Mismatch(Exception):
         return f"{path.lstrip('.') or 'the request'}: expected {self.args[0]}"
 
 
-def to_protobuf(body: bytes) -> bytes:
-    """The bytes of the ExportTraceServiceRequest that `body` is in JSON; raises Undecodable, saying where and why.
+def to_protobuf(body: bytes, signal: Signal) -> bytes:
+    """The bytes of the signal's export request that `body` is in JSON; raises Undecodable, saying where and why.
 
     About 30 us a span (`bench/receive.py`). The message never repeats a value from the request.
     """
+    message, read = _REQUESTS[signal]
     try:
-        request = _read_request(json.loads(body.decode()), 1)
+        request = read(json.loads(body.decode()), 1)
     except UnicodeDecodeError as error:
         raise Undecodable(f"not UTF-8 at byte {error.start}") from None
     except json.JSONDecodeError as error:
@@ -69,7 +78,7 @@ def to_protobuf(body: bytes) -> bytes:
         raise Undecodable(str(mismatch)) from None
     except ValueError:  # json raises a plain one for an integer with more digits than int() takes
         raise Undecodable("a number has too many digits") from None
-    return ExportTraceServiceRequest(**request).SerializeToString()
+    return message(**request).SerializeToString()
 
 
 def _message(descriptor: Descriptor, known: dict[str, _Read]) -> _Read:
@@ -93,13 +102,17 @@ def _message(descriptor: Descriptor, known: dict[str, _Read]) -> _Read:
                 raise
         return message
 
-    reader = _any_value(read) if descriptor.name == "AnyValue" else read
+    wider = next(((field.name, _WIDER[field.name]) for field in descriptor.fields if field.name in _WIDER), None)
+    reader = read if wider is None else _widening(read, *wider)
     known[descriptor.full_name] = reader  # before its fields are looked at: an AnyValue may hold AnyValues
     for field in descriptor.fields:
-        is_id = field.name in _ID_FIELDS
-        convert = _id if is_id else _scalar(field, known)
-        if descriptor.name == "AnyValue" and field.name == "int_value":
+        convert: _Read
+        if field.name in _ID_FIELDS:
+            convert = _id
+        elif field.name in _WIDER:
             convert = _wide_integer
+        else:
+            convert = _scalar(field, known)
         entry = (field.name, _list(convert) if field.is_repeated else convert)
         fields[field.json_name] = fields[field.name] = entry  # parsers take both spellings
     return reader
@@ -136,14 +149,14 @@ def _list(convert: _Read) -> _Read:
     return read
 
 
-def _any_value(read: _Read) -> _Read:
-    def read_any_value(value: Any, depth: int) -> dict[str, Any]:
+def _widening(read: _Read, integer: str, double: str) -> _Read:
+    def read_widening(value: Any, depth: int) -> dict[str, Any]:
         message: dict[str, Any] = read(value, depth)
-        if type(message.get("int_value")) is float:
-            message["double_value"] = message.pop("int_value")
+        if type(message.get(integer)) is float:
+            message[double] = message.pop(integer)
         return message
 
-    return read_any_value
+    return read_widening
 
 
 def _text(value: Any, _depth: int) -> str:
@@ -178,7 +191,7 @@ def _integer(low: int, high: int) -> _Read:
 
 
 def _wide_integer(value: Any, depth: int) -> int | float:
-    """An attribute's integer; a double when int64 does not hold it, as JavaScript calls 1e21 an integer."""
+    """The integer of an attribute or data point; a double above int64, as JavaScript calls 1e21 an integer."""
     number = _whole_number(value)
     if number is None:
         return _double(value, depth)
@@ -242,4 +255,7 @@ def _base64(value: Any, _depth: int) -> bytes:
 
 
 _TO_STANDARD_BASE64 = str.maketrans("-_", "+/")
-_read_request = _message(ExportTraceServiceRequest.DESCRIPTOR, {})
+_REQUESTS: dict[Signal, tuple[type[Message], _Read]] = {
+    Signal.TRACES: (ExportTraceServiceRequest, _message(ExportTraceServiceRequest.DESCRIPTOR, {})),
+    Signal.METRICS: (ExportMetricsServiceRequest, _message(ExportMetricsServiceRequest.DESCRIPTOR, {})),
+}

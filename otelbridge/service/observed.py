@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from otelbridge.core.component import Receiver
+from otelbridge.core.component import Receiver, ReceiverCounts, Signal
 from otelbridge.core.outcomes import DropReason
 from otelbridge.delivery.outbox import EXPORTED
 from otelbridge.engine.ledger import Balance
@@ -167,9 +167,9 @@ OF_POINTS: Mapping[str, Callable[[PointBalance], Readings]] = {
 # receivers
 
 
-def _over_transports(receivers: Mapping[str, Receiver], field: str) -> Readings:
+def _over_transports(receivers: Mapping[str, Receiver], read: Callable[[ReceiverCounts], int]) -> Readings:
     return [
-        (float(getattr(counts, field)), {"receiver": receiver_id, "transport": transport})
+        (float(read(counts)), {"receiver": receiver_id, "transport": transport})
         for receiver_id, receiver in receivers.items()
         for transport, counts in receiver.counts.items()
     ]
@@ -185,9 +185,15 @@ def _requests(receivers: Mapping[str, Receiver]) -> Readings:
 
 
 OF_RECEIVERS: Mapping[str, Callable[[Mapping[str, Receiver]], Readings]] = {
-    "otelcol_receiver_accepted_spans": partial(_over_transports, field="accepted_spans"),
-    "otelcol_receiver_refused_spans": partial(_over_transports, field="rejected_spans"),
-    "otelcol_receiver_received_bytes": partial(_over_transports, field="bytes"),
+    "otelcol_receiver_accepted_spans": partial(_over_transports, read=lambda counts: counts.accepted[Signal.TRACES]),
+    "otelcol_receiver_refused_spans": partial(_over_transports, read=lambda counts: counts.rejected[Signal.TRACES]),
+    "otelcol_receiver_accepted_metric_points": partial(
+        _over_transports, read=lambda counts: counts.accepted[Signal.METRICS]
+    ),
+    "otelcol_receiver_refused_metric_points": partial(
+        _over_transports, read=lambda counts: counts.rejected[Signal.METRICS]
+    ),
+    "otelcol_receiver_received_bytes": partial(_over_transports, read=lambda counts: counts.bytes),
     "otelcol_receiver_requests": _requests,
 }
 

@@ -33,6 +33,18 @@ class Metric:
 METRICS: tuple[Metric, ...] = (
     Metric("otelcol_receiver_accepted_spans", "counter", "{spans}", "spans made durable {receiver, transport}"),
     Metric("otelcol_receiver_refused_spans", "counter", "{spans}", "unusable spans in accepted requests {receiver}"),
+    Metric(
+        "otelcol_receiver_accepted_metric_points",
+        "counter",
+        "{points}",
+        "data points made durable {receiver, transport}",
+    ),
+    Metric(
+        "otelcol_receiver_refused_metric_points",
+        "counter",
+        "{points}",
+        "unusable data points in accepted requests {receiver}",
+    ),
     Metric("otelcol_receiver_requests", "counter", "{requests}", "requests by outcome {receiver, transport, outcome}"),
     Metric("otelcol_receiver_received_bytes", "counter", "By", "bytes of requests, decompressed {receiver, transport}"),
     Metric("otelcol_exporter_sent_spans", "counter", "{spans}", "spans the destination took {exporter}"),

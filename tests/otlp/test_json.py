@@ -13,6 +13,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from otelbridge.core.component import Signal
 from otelbridge.core.errors import Undecodable
 from otelbridge.otlp.json import MAX_DEPTH, to_protobuf
 from tests.support import recordings
@@ -23,7 +24,7 @@ TRACE_ID = "5b8efff798038103d269b633813fc60c"
 
 def decoded(body: Any) -> ExportTraceServiceRequest:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return ExportTraceServiceRequest.FromString(to_protobuf(raw))
+    return ExportTraceServiceRequest.FromString(to_protobuf(raw, Signal.TRACES))
 
 
 def decoded_span(**fields: Any) -> Span:
@@ -113,7 +114,12 @@ def test_protobuf_written_as_json_comes_back_the_same(name: str) -> None:
 
 
 def test_a_request_of_another_signal_holds_no_spans() -> None:
-    assert to_protobuf(b'{"resourceLogs": [{"scopeLogs": [{"logRecords": [{"body": {"stringValue": "x"}}]}]}]}') == b""
+    assert (
+        to_protobuf(
+            b'{"resourceLogs": [{"scopeLogs": [{"logRecords": [{"body": {"stringValue": "x"}}]}]}]}', Signal.TRACES
+        )
+        == b""
+    )
 
 
 def test_original_field_names_are_understood_too() -> None:
@@ -193,12 +199,12 @@ def test_values_nest_as_deep_as_other_parsers_follow_and_no_deeper() -> None:
 @pytest.mark.parametrize("opening", [b"[", b'{"resourceSpans":', b'{"ignored":'])
 def test_endless_nesting_is_an_error_and_not_a_crash(opening: bytes) -> None:
     with pytest.raises(Undecodable, match="nested too deeply"):
-        to_protobuf(opening * 200_000)
+        to_protobuf(opening * 200_000, Signal.TRACES)
 
 
 def test_endless_digits_are_an_error() -> None:
     with pytest.raises(Undecodable, match="too many digits"):
-        to_protobuf(b'{"x": ' + b"9" * 100_000 + b"}")
+        to_protobuf(b'{"x": ' + b"9" * 100_000 + b"}", Signal.TRACES)
 
 
 @pytest.mark.parametrize(
@@ -215,7 +221,7 @@ def test_endless_digits_are_an_error() -> None:
 )
 def test_the_error_says_where_a_request_is_broken(body: bytes, expected: str) -> None:
     with pytest.raises(Undecodable) as caught:
-        to_protobuf(body)
+        to_protobuf(body, Signal.TRACES)
     assert str(caught.value) == expected
 
 
@@ -278,7 +284,7 @@ def test_mutated_requests_are_decoded_or_refused_and_nothing_else() -> None:
                 (b"", b"9", b'"', b"{}", b"[", b"null", b"\xf0", b"-1e9")
             )
         try:
-            ExportTraceServiceRequest.FromString(to_protobuf(bytes(body)))
+            ExportTraceServiceRequest.FromString(to_protobuf(bytes(body), Signal.TRACES))
         except Undecodable:
             refused += 1
     assert 1_000 < refused < 5_000

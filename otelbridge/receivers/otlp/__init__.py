@@ -1,4 +1,4 @@
-"""Takes spans that applications, SDKs and collectors send over OTLP, as gRPC and as HTTP.
+"""Takes spans and metrics that applications, SDKs and collectors send over OTLP, as gRPC and as HTTP.
 
 The two protocols are one component, configured as in the Collector, because they hand over the same bytes and tell
 clients the same things: `answers` decides what, each server says it in its protocol's words.
@@ -7,6 +7,7 @@ clients the same things: `answers` decides what, each server says it in its prot
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import model_validator
@@ -18,6 +19,7 @@ from otelbridge.core.component import (
     Kind,
     Receiver,
     ReceiverCounts,
+    Signal,
     Submit,
 )
 from otelbridge.core.errors import CannotStart
@@ -66,7 +68,7 @@ class OtlpReceiver(Receiver):
         if protocols.http is not None:
             self._servers["http"] = HttpServer(protocols.http, context.id)
 
-    async def start(self, submit: Submit) -> None:
+    async def start(self, submit: Mapping[Signal, Submit]) -> None:
         """Open the sockets; raises CannotStart, and then none is open."""
         try:
             for server in self._servers.values():
@@ -100,5 +102,5 @@ SPEC: ComponentSpec[OtlpReceiver] = ComponentSpec(
     name="otlp",
     config=Config,
     build=OtlpReceiver,
-    summary="Receives spans over OTLP: gRPC, HTTP with protobuf, HTTP with JSON.",
+    summary="Receives spans and metrics over OTLP: gRPC, HTTP with protobuf, HTTP with JSON.",
 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Collection
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -15,9 +16,10 @@ from google.protobuf.duration_pb2 import Duration
 from google.rpc.code_pb2 import Code  # type: ignore[import-untyped] # no type information is published
 from google.rpc.error_details_pb2 import RetryInfo  # type: ignore[import-untyped] # no type information is published
 from google.rpc.status_pb2 import Status  # type: ignore[import-untyped] # no type information is published
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceResponse
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
-from otelbridge.core.component import Accepted
+from otelbridge.core.component import Accepted, Signal
 from otelbridge.core.errors import OtelbridgeError, RetryLater, TooLarge, Undecodable
 
 MAX_MESSAGE_CHARACTERS = 500  # it travels in an HTTP/2 header, for all of which clients allow 8 KiB
@@ -74,13 +76,30 @@ def retry_info(seconds: float) -> RetryInfo:
     return RetryInfo(retry_delay=Duration(seconds=int(whole), nanos=int(fraction * 1e9)))
 
 
-def success(accepted: Accepted) -> ExportTraceServiceResponse:
-    """The answer to a request that is durable; it names the unusable spans, which the client must not send again."""
-    response = ExportTraceServiceResponse()
+def success(accepted: Accepted, signal: Signal) -> ExportTraceServiceResponse | ExportMetricsServiceResponse:
+    """The answer to a request that is durable; it names what is unusable, which the client must not send again."""
+    if signal is Signal.METRICS:
+        metrics = ExportMetricsServiceResponse()
+        if accepted.rejected:
+            metrics.partial_success.rejected_data_points = accepted.rejected
+            metrics.partial_success.error_message = accepted.reason
+        return metrics
+    traces = ExportTraceServiceResponse()
     if accepted.rejected:
-        response.partial_success.rejected_spans = accepted.rejected
-        response.partial_success.error_message = accepted.reason
-    return response
+        traces.partial_success.rejected_spans = accepted.rejected
+        traces.partial_success.error_message = accepted.reason
+    return traces
+
+
+def not_fed(signal: Signal) -> NotOffered:
+    """The error for a signal that the receiver knows but has no pipeline for."""
+    reason = f"this receiver feeds no {signal} pipeline: name it as a receiver of one to send {signal} here"
+    return NotOffered(reason, HTTPStatus.NOT_FOUND)
+
+
+def taken_only(signals: Collection[Signal]) -> str:
+    """Like `traces and metrics only`."""
+    return f"{' and '.join(signals)} only"
 
 
 def _codes(error: OtelbridgeError) -> tuple[Code.ValueType, HTTPStatus]:

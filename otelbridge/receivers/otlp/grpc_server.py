@@ -6,13 +6,14 @@ request on this loop than the threaded one with a handover to it (`bench/receive
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from typing import Any, NoReturn
 
 import grpc
 from pydantic import Field
 
-from otelbridge.core.component import ComponentConfig, ReceiverCounts, Submit
+from otelbridge.core.component import ComponentConfig, ReceiverCounts, Signal, Submit
 from otelbridge.core.errors import CannotStart, OtelbridgeError
 from otelbridge.receivers.otlp import answers
 from otelbridge.receivers.otlp.answers import NotOffered, Unauthenticated
@@ -21,8 +22,9 @@ from otelbridge.receivers.otlp.settings import MEBIBYTE, AuthSettings, Endpoint,
 from otelbridge.telemetry.serving import Address, listen
 
 EXPORT_TRACES = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
+EXPORT_METRICS = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export"
+SIGNALS = {EXPORT_TRACES: Signal.TRACES, EXPORT_METRICS: Signal.METRICS}
 OTHER_SIGNALS = {
-    "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export": "metrics",
     "/opentelemetry.proto.collector.logs.v1.LogsService/Export": "logs",
     "/opentelemetry.proto.collector.profiles.v1development.ProfilesService/Export": "profiles",
 }
@@ -96,7 +98,7 @@ class GrpcSettings(ComponentConfig):
 
 
 class GrpcServer:
-    """Serves TraceService/Export and tells clients of the other services that they are at the wrong address."""
+    """Serves Export of the signals it is given, and tells clients of the others that they are at the wrong address."""
 
     def __init__(self, settings: GrpcSettings, receiver: str) -> None:
         self._settings = settings
@@ -112,7 +114,7 @@ class GrpcServer:
         """host:port as bound."""
         return str(self._address)
 
-    async def start(self, submit: Submit) -> None:
+    async def start(self, submit: Mapping[Signal, Submit]) -> None:
         """Listen; raises CannotStart."""
         self._intake = Intake(submit, "grpc", self._receiver, self.counts)
         server = grpc.aio.server(
@@ -157,26 +159,35 @@ class _Methods(grpc.GenericRpcHandler):  # type: ignore[type-arg] # it takes arg
     def __init__(self, intake: Intake, auth: AuthSettings | None) -> None:
         self._intake = intake
         self._auth = auth
-        self._export_handler = grpc.unary_unary_rpc_method_handler(self._export)
+        self._handlers = {
+            method: grpc.unary_unary_rpc_method_handler(self._export(signal))
+            for method, signal in SIGNALS.items()
+            if signal in intake.signals
+        }
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[Any, Any] | None:
         method = handler_call_details.method
-        if method == EXPORT_TRACES:
+        if method in self._handlers:
             if self._auth is None or self._auth.allows(_authorization(handler_call_details)):
-                return self._export_handler
+                return self._handlers[method]
             return self._refuse(Unauthenticated("send the header: authorization: Bearer <token>"))
+        if method in SIGNALS:
+            return self._refuse(answers.not_fed(SIGNALS[method]))
         if method in OTHER_SIGNALS:
-            reason = f"this receiver takes traces only, no {OTHER_SIGNALS[method]}"
+            reason = f"this receiver takes {answers.taken_only(self._intake.signals)}, no {OTHER_SIGNALS[method]}"
             return self._refuse(NotOffered(reason, HTTPStatus.NOT_FOUND))
         return None  # gRPC answers UNIMPLEMENTED
 
-    async def _export(self, request: bytes, context: Context) -> bytes:
-        try:
-            with self._intake.request():
-                accepted = await self._intake.submit(request)
-        except OtelbridgeError as error:
-            await _abort(context, error)
-        return answers.success(accepted).SerializeToString()
+    def _export(self, signal: Signal) -> Callable[[bytes, Context], Awaitable[bytes]]:
+        async def export(request: bytes, context: Context) -> bytes:
+            try:
+                with self._intake.request():
+                    accepted = await self._intake.submit(signal, request)
+            except OtelbridgeError as error:
+                await _abort(context, error)
+            return answers.success(accepted, signal).SerializeToString()
+
+        return export
 
     def _refuse(self, error: OtelbridgeError) -> grpc.RpcMethodHandler[Any, Any]:
         async def refuse(_requests: object, context: Context) -> bytes:

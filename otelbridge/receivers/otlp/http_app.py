@@ -1,4 +1,4 @@
-"""The ASGI application of OTLP over HTTP: one path that takes traces, in protobuf or JSON, and clear errors elsewhere.
+"""The ASGI application of OTLP over HTTP: a path for each signal, in protobuf or JSON, and clear errors elsewhere.
 
 Whatever can be refused without the body is refused before reading it.
 """
@@ -9,7 +9,7 @@ import asyncio
 import json
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from http import HTTPStatus
 
@@ -21,7 +21,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from otelbridge.core.component import ComponentConfig
+from otelbridge.core.component import ComponentConfig, Signal
 from otelbridge.core.errors import OtelbridgeError
 from otelbridge.otlp.json import to_protobuf
 from otelbridge.receivers.otlp import answers
@@ -49,12 +49,14 @@ class CorsSettings(ComponentConfig):
     """How long browsers may remember what they are allowed."""
 
 
-class TracesApp:
+class OtlpApp:
     """Answers one request: as ASGI has it, in a task of the request's own."""
 
-    def __init__(self, intake: Intake, path: str, auth: AuthSettings | None, max_bytes: int) -> None:
+    def __init__(self, intake: Intake, paths: Mapping[str, Signal], auth: AuthSettings | None, max_bytes: int) -> None:
         self._intake = intake
-        self._path = path
+        self._paths = paths
+        taken = {signal: path for path, signal in paths.items() if signal in intake.signals}
+        self._taken = f"{answers.taken_only(taken)}, at {' and '.join(taken.values())}"
         self._auth = auth
         self._max_bytes = max_bytes
 
@@ -64,30 +66,37 @@ class TracesApp:
         media_type = _media_type(request)
         try:
             with self._intake.request():
-                accepted = await self._intake.submit(await self._read(request, media_type))
-            response = _response(answers.success(accepted), media_type)
+                signal = self._signal(request)
+                accepted = await self._intake.submit(signal, await self._read(request, signal, media_type))
+            response = _response(answers.success(accepted, signal), media_type)
         except OtelbridgeError as error:
             response = _refuse(error, media_type)
         except ClientDisconnect:
             return
         await response(scope, receive, send)
 
-    async def _read(self, request: Request, media_type: str) -> bytes:
+    def _signal(self, request: Request) -> Signal:
+        path = request.scope["path"]
+        signal = self._paths.get(path)
+        if signal is None:
+            reason = f"there is nothing at {path[:100]!r}: this receiver takes {self._taken}"
+            raise NotOffered(reason, HTTPStatus.NOT_FOUND)
+        if signal not in self._intake.signals:
+            raise answers.not_fed(signal)
+        return signal
+
+    async def _read(self, request: Request, signal: Signal, media_type: str) -> bytes:
         """The request as protobuf; raises OtelbridgeError, or ClientDisconnect."""
         self._check_head(request, media_type)
         encoding = _content_encoding(request)
         body = await self._read_body(request)
         if encoding != "identity":
             body = await _work_on(body, partial(decompress, encoding=encoding, max_bytes=self._max_bytes))
-        return await _work_on(body, to_protobuf) if media_type == JSON else body
+        return await _work_on(body, partial(to_protobuf, signal=signal)) if media_type == JSON else body
 
     def _check_head(self, request: Request, media_type: str) -> None:
-        path = request.scope["path"]
-        if path != self._path:
-            reason = f"there is nothing at {path[:100]!r}: this receiver takes traces only, at {self._path}"
-            raise NotOffered(reason, HTTPStatus.NOT_FOUND)
         if request.method != "POST":
-            raise NotOffered("send spans with POST", HTTPStatus.METHOD_NOT_ALLOWED)
+            raise NotOffered("send with POST", HTTPStatus.METHOD_NOT_ALLOWED)
         if self._auth is not None and not self._auth.allows(request.headers.get("authorization")):
             raise Unauthenticated("send the header: Authorization: Bearer <token>")
         if media_type not in (PROTOBUF, JSON):

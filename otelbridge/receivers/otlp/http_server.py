@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import Mapping
 from functools import partial
 
 import uvicorn
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from otelbridge.core.component import ComponentConfig, ReceiverCounts, Submit
-from otelbridge.receivers.otlp.http_app import CorsSettings, TracesApp, with_cors
+from otelbridge.core.component import ComponentConfig, ReceiverCounts, Signal, Submit
+from otelbridge.receivers.otlp.http_app import CorsSettings, OtlpApp, with_cors
 from otelbridge.receivers.otlp.http_protocol import BoundedProtocol, Deadlines
 from otelbridge.receivers.otlp.intake import ANSWER_SECONDS, Intake
 from otelbridge.receivers.otlp.settings import MEBIBYTE, AuthSettings, Endpoint, TlsSettings
@@ -25,6 +26,9 @@ class HttpSettings(ComponentConfig):
 
     traces_url_path: str = Field(default="/v1/traces", pattern=r"^/[\w./~-]*$")
     """Where traces are taken."""
+
+    metrics_url_path: str = Field(default="/v1/metrics", pattern=r"^/[\w./~-]*$")
+    """Where metrics are taken, if the receiver feeds a pipeline of metrics."""
 
     max_request_body_size: int = Field(default=16 * MEBIBYTE, ge=1024, le=1024 * MEBIBYTE)
     """Largest request body in bytes, as it comes and decompressed."""
@@ -47,6 +51,17 @@ class HttpSettings(ComponentConfig):
     auth: AuthSettings | None = None
     """Who may send; without, everybody who can connect."""
 
+    @model_validator(mode="after")
+    def _tell_signals_apart(self) -> HttpSettings:
+        if self.traces_url_path == self.metrics_url_path:
+            raise ValueError("traces_url_path and metrics_url_path must differ")
+        return self
+
+    @property
+    def signals(self) -> dict[str, Signal]:
+        """What is taken where."""
+        return {self.traces_url_path: Signal.TRACES, self.metrics_url_path: Signal.METRICS}
+
 
 class HttpServer:
     """Serves the application on a socket that was bound before, so that a taken port is an error of ours to word."""
@@ -66,7 +81,7 @@ class HttpServer:
         """host:port as bound."""
         return str(self._address)
 
-    async def start(self, submit: Submit) -> None:
+    async def start(self, submit: Mapping[Signal, Submit]) -> None:
         """Listen; raises CannotStart."""
         settings = self._settings
         if settings.tls is not None:
@@ -90,7 +105,7 @@ class HttpServer:
 
     def _configuration(self, intake: Intake) -> uvicorn.Config:
         settings = self._settings
-        app = TracesApp(intake, settings.traces_url_path, settings.auth, settings.max_request_body_size)
+        app = OtlpApp(intake, settings.signals, settings.auth, settings.max_request_body_size)
         deadlines = Deadlines(settings.read_header_timeout_seconds, settings.read_timeout_seconds)
         tls = settings.tls
         authority = tls.client_ca_file if tls else None

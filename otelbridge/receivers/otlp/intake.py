@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from enum import StrEnum
 from types import TracebackType
 
-from otelbridge.core.component import Accepted, ReceiverCounts, Submit
+from otelbridge.core.component import Accepted, ReceiverCounts, Signal, Submit
 from otelbridge.core.errors import OtelbridgeError, RetryLater
 from otelbridge.telemetry.logging import logger
 
@@ -25,7 +26,7 @@ class Outcome(StrEnum):
 class Intake:
     """Admits requests of one transport until it drains, and knows which are in flight."""
 
-    def __init__(self, submit: Submit, transport: str, receiver: str, counts: ReceiverCounts) -> None:
+    def __init__(self, submit: Mapping[Signal, Submit], transport: str, receiver: str, counts: ReceiverCounts) -> None:
         self.counts = counts
         self._submit = submit
         self._transport = transport
@@ -41,11 +42,16 @@ class Intake:
         """
         return _Admission(self)
 
-    async def submit(self, request: bytes) -> Accepted:
-        """Make a request durable; raises as `Submit` does."""
-        accepted = await self._submit(request)
-        self.counts.accepted_spans += accepted.spans - accepted.rejected
-        self.counts.rejected_spans += accepted.rejected
+    @property
+    def signals(self) -> tuple[Signal, ...]:
+        """What is taken."""
+        return tuple(self._submit)
+
+    async def submit(self, signal: Signal, request: bytes) -> Accepted:
+        """Make a request of a signal that is taken durable; raises as `Submit` does."""
+        accepted = await self._submit[signal](request)
+        self.counts.accepted[signal] += accepted.items - accepted.rejected
+        self.counts.rejected[signal] += accepted.rejected
         self.counts.bytes += len(request)
         return accepted
 

@@ -76,7 +76,7 @@ async def test_spans_arrive(start: Start, make: Make) -> None:
 
 @one_a_protocol
 async def test_a_partial_success_is_a_success(running: Running, make: Make) -> None:
-    running.log.answer = Accepted(spans=3, rejected=1, reason="no trace id")
+    running.log.answer = Accepted(items=3, rejected=1, reason="no trace id")
     assert await export(make(running)) is SpanExportResult.SUCCESS
 
 
@@ -96,7 +96,7 @@ async def test_what_was_refused_for_now_is_sent_again(running: Running, make: Ma
         attempts.append(request)
         if len(attempts) == 1:
             raise RetryLater("full", seconds=0.01)
-        return Accepted(spans=3)
+        return Accepted(items=3)
 
     running.log.take = refuse_once
     assert await export(make(running)) is SpanExportResult.SUCCESS

@@ -8,7 +8,7 @@ import uvloop
 from google.rpc.error_details_pb2 import RetryInfo
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
-from otelbridge.core.component import Accepted
+from otelbridge.core.component import Accepted, Signal
 from otelbridge.core.errors import RetryLater, TooLarge, Undecodable
 from otelbridge.receivers.otlp.grpc_server import OTHER_SIGNALS, GrpcServer, GrpcSettings
 from otelbridge.receivers.otlp.intake import Outcome
@@ -16,6 +16,10 @@ from tests.receivers.otlp.clients import GrpcClient, retry_seconds, status_of
 from tests.receivers.otlp.conftest import FakeLog, Running, Start
 
 MEBIBYTE = 1024 * 1024
+
+
+def spans_only(count: int) -> dict[Signal, int]:
+    return {Signal.TRACES: count, Signal.METRICS: 0}
 
 
 @pytest.mark.parametrize("compression", [None, grpc.Compression.Gzip, grpc.Compression.Deflate])
@@ -33,7 +37,7 @@ async def test_an_empty_request_is_submitted_too(running: Running) -> None:
 
 
 async def test_unusable_spans_are_told_to_the_client(running: Running) -> None:
-    running.log.answer = Accepted(spans=5, rejected=2, reason="no trace id")
+    running.log.answer = Accepted(items=5, rejected=2, reason="no trace id")
     answer = ExportTraceServiceResponse.FromString(await running.grpc.export())
     assert (answer.partial_success.rejected_spans, answer.partial_success.error_message) == (2, "no trace id")
 
@@ -125,12 +129,12 @@ async def test_a_defect_is_a_failure_and_the_next_request_passes(running: Runnin
 
 
 async def test_requests_are_counted_by_outcome(running: Running) -> None:
-    running.log.answer = Accepted(spans=5, rejected=2, reason="no trace id")
+    running.log.answer = Accepted(items=5, rejected=2, reason="no trace id")
     await running.grpc.export(b"four")
     running.log.error = Undecodable("broken")
     await running.grpc.refused(b"x")
     counts = running.receiver.counts["grpc"]
-    assert (counts.accepted_spans, counts.rejected_spans, counts.bytes) == (3, 2, 4)
+    assert (counts.accepted, counts.rejected, counts.bytes) == (spans_only(3), spans_only(2), 4)
     assert counts.requests == {Outcome.SUCCESS: 1, Outcome.REFUSED: 1, Outcome.FAILURE: 0}
 
 
@@ -143,7 +147,7 @@ async def test_a_client_that_leaves_before_its_answer_is_counted_as_failure(runn
     counts = running.receiver.counts["grpc"]
     while not counts.requests[Outcome.FAILURE]:  # noqa: ASYNC110 # counted in the server's task
         await asyncio.sleep(0)
-    assert counts.accepted_spans == 0
+    assert counts.accepted == spans_only(0)
 
 
 async def test_many_requests_of_one_connection_are_in_flight_together(running: Running) -> None:
@@ -159,7 +163,7 @@ def test_the_server_runs_on_uvloop() -> None:
     async def exchange() -> list[bytes]:
         log = FakeLog()
         server = GrpcServer(GrpcSettings(endpoint="127.0.0.1:0"), "otlp")
-        await server.start(log.submit)
+        await server.start(log.submits(Signal.TRACES))
         async with GrpcClient(server.endpoint) as client:
             await asyncio.gather(*(client.export(b"x" * 100_000) for _ in range(20)))
         await server.stop(1)

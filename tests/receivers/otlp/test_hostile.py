@@ -29,7 +29,7 @@ async def decode(request: bytes) -> Accepted:
         decoded = ExportTraceServiceRequest.FromString(request)
     except DecodeError as error:
         raise Undecodable(str(error)) from None
-    return Accepted(spans=sum(len(scope.spans) for each in decoded.resource_spans for scope in each.scope_spans))
+    return Accepted(items=sum(len(scope.spans) for each in decoded.resource_spans for scope in each.scope_spans))
 
 
 def mutations(original: bytes, seed: int, most: int = 8) -> Iterator[bytes]:

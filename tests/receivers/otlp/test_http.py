@@ -14,7 +14,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceResponse,
 )
 
-from otelbridge.core.component import Accepted
+from otelbridge.core.component import Accepted, Signal
 from otelbridge.core.errors import RetryLater, Undecodable
 from otelbridge.receivers.otlp.intake import Outcome
 from tests.receivers.otlp.clients import JSON, retry_seconds
@@ -74,14 +74,14 @@ async def test_an_empty_request_is_submitted_too(running: Running) -> None:
 
 
 async def test_unusable_spans_are_told_to_the_client(running: Running) -> None:
-    running.log.answer = Accepted(spans=5, rejected=2, reason="no trace id")
+    running.log.answer = Accepted(items=5, rejected=2, reason="no trace id")
     answer = await running.http.post()
     partial = ExportTraceServiceResponse.FromString(answer.body).partial_success
     assert (answer.status, partial.rejected_spans, partial.error_message) == (200, 2, "no trace id")
 
 
 async def test_unusable_spans_are_told_in_json_too(running: Running) -> None:
-    running.log.answer = Accepted(spans=5, rejected=2, reason="no trace id")
+    running.log.answer = Accepted(items=5, rejected=2, reason="no trace id")
     answer = await running.http.post(b"{}", **JSON)
     assert json.loads(answer.body) == {"partialSuccess": {"rejectedSpans": "2", "errorMessage": "no trace id"}}
 
@@ -172,7 +172,7 @@ async def test_other_content_encodings_are_unsupported(running: Running, encodin
     assert (answer.status, answer.headers["Accept-Encoding"]) == (415, "gzip, zstd, deflate, zlib")
 
 
-@pytest.mark.parametrize("path", ["/v1/metrics", "/v1/logs", "/", "/v1/traces/", "/%0a/../v1/traces"])
+@pytest.mark.parametrize("path", ["/v1/logs", "/", "/v1/traces/", "/%0a/../v1/traces"])
 async def test_there_is_nothing_at_other_paths(running: Running, path: str) -> None:
     answer = await running.http.post(b"", path)
     assert answer.status == 404
@@ -222,12 +222,12 @@ async def test_a_defect_is_a_failure_and_the_next_request_passes(running: Runnin
 
 
 async def test_requests_are_counted_by_outcome(running: Running) -> None:
-    running.log.answer = Accepted(spans=5, rejected=2, reason="no trace id")
+    running.log.answer = Accepted(items=5, rejected=2, reason="no trace id")
     await running.http.post(gzip.compress(b"four"), Content_Encoding="gzip")
     await running.http.request("GET")
     await running.http.post(path="/v1/logs")
     counts = running.receiver.counts["http"]
-    assert (counts.accepted_spans, counts.rejected_spans, counts.bytes) == (3, 2, 4)
+    assert (counts.accepted[Signal.TRACES], counts.rejected[Signal.TRACES], counts.bytes) == (3, 2, 4)
     assert counts.requests == {Outcome.SUCCESS: 1, Outcome.REFUSED: 2, Outcome.FAILURE: 0}
 
 

@@ -7,14 +7,17 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from otelbridge.core.component import Accepted, BuildContext
+from otelbridge.core.component import Accepted, BuildContext, Signal, Submit
 from otelbridge.core.errors import CannotStart
 from otelbridge.receivers.otlp import SPEC, Config, OtlpReceiver
 from tests.receivers.otlp.conftest import Running
 
 
 async def submit(_request: bytes) -> Accepted:
-    return Accepted(spans=0)
+    return Accepted(items=0)
+
+
+SUBMIT: dict[Signal, Submit] = {Signal.TRACES: submit}
 
 
 def receiver(protocols: dict[str, Any], component: str = "otlp") -> OtlpReceiver:
@@ -56,7 +59,7 @@ def test_settings_that_mean_nothing_are_refused(protocols: dict[str, Any]) -> No
 @pytest.mark.parametrize("transport", ["grpc", "http"])
 async def test_a_taken_port_is_one_clear_line(taken: str, transport: str) -> None:
     with pytest.raises(CannotStart) as caught:
-        await receiver({transport: {"endpoint": taken}}).start(submit)
+        await receiver({transport: {"endpoint": taken}}).start(SUBMIT)
     assert str(caught.value) == (
         f"{taken} is in use (receiver otlp_{transport}): stop the other process or set "
         f"receivers.otlp.protocols.{transport}.endpoint"
@@ -65,30 +68,30 @@ async def test_a_taken_port_is_one_clear_line(taken: str, transport: str) -> Non
 
 async def test_the_line_names_the_receiver_that_was_meant(taken: str) -> None:
     with pytest.raises(CannotStart, match=r"set receivers\.otlp/second\.protocols\.http\.endpoint$"):
-        await receiver({"http": {"endpoint": taken}}, "otlp/second").start(submit)
+        await receiver({"http": {"endpoint": taken}}, "otlp/second").start(SUBMIT)
 
 
 @pytest.mark.parametrize("transport", ["grpc", "http"])
 async def test_two_receivers_do_not_share_a_port(running: Running, transport: str) -> None:
     with pytest.raises(CannotStart, match="is in use"):
-        await receiver({transport: {"endpoint": running.receiver.endpoints[transport]}}).start(submit)
+        await receiver({transport: {"endpoint": running.receiver.endpoints[transport]}}).start(SUBMIT)
 
 
 @pytest.mark.parametrize("transport", ["grpc", "http"])
 async def test_an_address_of_another_machine_is_one_clear_line(transport: str) -> None:
     with pytest.raises(CannotStart, match=r"^192\.0\.2\.1:4317 is no address of this machine"):
-        await receiver({transport: {"endpoint": "192.0.2.1:4317"}}).start(submit)
+        await receiver({transport: {"endpoint": "192.0.2.1:4317"}}).start(SUBMIT)
 
 
 async def test_a_host_that_does_not_exist_is_one_clear_line() -> None:
     with pytest.raises(CannotStart, match=r"^nowhere\.invalid:4317 cannot be listened on, .*set receivers\."):
-        await receiver({"grpc": {"endpoint": "nowhere.invalid:4317"}}).start(submit)
+        await receiver({"grpc": {"endpoint": "nowhere.invalid:4317"}}).start(SUBMIT)
 
 
 async def test_if_one_protocol_cannot_start_the_other_is_closed_again(taken: str) -> None:
     built = receiver({"grpc": {"endpoint": "127.0.0.1:0"}, "http": {"endpoint": taken}})
     with pytest.raises(CannotStart):
-        await built.start(submit)
+        await built.start(SUBMIT)
     host, _, port = built.endpoints["grpc"].rpartition(":")
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection((host, int(port)))
@@ -100,13 +103,13 @@ async def test_a_port_is_free_again_after_the_stop(running: Running) -> None:
     endpoints = running.receiver.endpoints
     await running.receiver.stop(1)
     again = receiver({transport: {"endpoint": endpoint} for transport, endpoint in endpoints.items()})
-    await again.start(submit)
+    await again.start(SUBMIT)
     await again.stop(0)
 
 
 @pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this machine has no IPv6")
 async def test_ipv6_addresses_stand_in_brackets() -> None:
     built = receiver({"grpc": {"endpoint": "[::1]:0"}, "http": {"endpoint": "[::1]:0"}})
-    await built.start(submit)
+    await built.start(SUBMIT)
     assert all(endpoint.startswith("[::1]:") for endpoint in built.endpoints.values())
     await built.stop(0)
