@@ -26,6 +26,10 @@ DEFAULT_PIPELINES = (
     "    [db_queries, llm_cost, ttft, provider_health, span_metrics, group_by_trace, n_plus_one, dynamic_sampling]",
     "  trackers: [degradation, error_spike, cascade]",
     "  exporters: [sentry]",
+    "metrics:",
+    "  receivers: [otlp]",
+    "  trackers: [capacity]",
+    "  exporters: [sentry]",
 )
 GUIDES = {
     "degradation": "degradation.md",

@@ -23,6 +23,7 @@ from otelbridge.cli.described import (
 )
 from otelbridge.config.examples import whole_example
 from otelbridge.config.model import SECTIONS, Catalogue
+from otelbridge.semconv.limits import KNOWN_LIMITS
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 NOTICE = "<!-- Written by `make docs` from the code; do not edit. -->"
@@ -91,6 +92,14 @@ def _measurements(catalogue: Catalogue) -> Iterator[str]:
         keys = ", ".join(f"`{key}`" for key in kind.keys)
         links = ", ".join(f"[{name}]({name}.md)" for name in makers)
         yield f"| `{kind.name}` | {kind.unit} | {keys} | {_cell(kind.meaning)} | {links} |"
+    yield from ("", "## Metrics with a limit", "")
+    yield "A pipeline of `metrics` makes a measurement of each metric that a tracker watches, under its name and with"
+    yield "every attribute as a column. Of these [capacity](capacity.md) knows the limits; series are told apart by"
+    yield "environment, service and instance, and by the attributes named here."
+    yield from ("", "| metric | full at | points that count | by |", "|---|---|---|---|")
+    for known in KNOWN_LIMITS:
+        cells = (f"`{text}`" if text else "" for text in (known.full_at(), known.condition(), ", ".join(known.by)))
+        yield f"| `{known.metric}` | {' | '.join(cells)} |"
 
 
 def _page(found: list[Described]) -> str:

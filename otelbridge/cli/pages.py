@@ -16,6 +16,7 @@ from otelbridge.cli.described import (
 from otelbridge.cli.described import measurements as described_measurements
 from otelbridge.config.documentation import Setting
 from otelbridge.config.model import SECTIONS, Catalogue
+from otelbridge.semconv.limits import KNOWN_LIMITS
 
 WIDTH = 100
 
@@ -69,6 +70,11 @@ def measurements(catalogue: Catalogue) -> str:
         lines += [f"{kind.name} ({kind.unit}), by {', '.join(makers) or 'nobody'}"]
         lines += [*_wrapped(kind.meaning, "  "), *_wrapped(f"keys: {', '.join(kind.keys)}", "  "), ""]
     lines += _wrapped("`span_metrics` makes others of attributes of your own: `otelbridge components span_metrics`.")
+    lines += ["", "metrics with a limit that capacity knows, where they are received:"]
+    for known in KNOWN_LIMITS:
+        by = f", by {', '.join(known.by)}" if known.by else ""
+        condition = f", where {known.condition()}" if known.where else ""
+        lines += _wrapped(f"{known.metric}: full at {known.full_at()}{by}{condition}", "  ", "    ")
     return "\n".join(lines)
 
 

@@ -24,7 +24,7 @@ from otelbridge.core.batch import Batch, Origin
 from otelbridge.core.component import ComponentConfig, ComponentSpec, Kind
 from otelbridge.engine.chunk import Arrival, Chunk, Integers
 from otelbridge.engine.decisions import Decision, Decisions
-from otelbridge.engine.ticking import TICKS_PER_SECOND
+from otelbridge.engine.ticks import TICKS_PER_SECOND
 from otelbridge.engine.undecided import NOWHERE, Undecided
 
 SPAN_OVERHEAD_BYTES = 416  # columns of one span beside its raw bytes, measured with bench/trace_buffer.py

@@ -19,16 +19,16 @@ from otelbridge.engine.metering import Metering
 from otelbridge.engine.outlet import OnError, Outlet
 from otelbridge.engine.pipeline import MetricsPipeline
 from otelbridge.engine.progress import Progress, Resumption, Stamp
-from otelbridge.engine.ticking import TICKS_PER_SECOND, TickedTask, runs_of_ticks
+from otelbridge.engine.ticked_task import TickedTask
+from otelbridge.engine.ticks import TICKS_PER_SECOND, runs_of_ticks
 from otelbridge.engine.tracking import Tracking
 from otelbridge.engine.wires import POINTS
 from otelbridge.otlp.decode_metrics import DecodedMetrics
-from otelbridge.otlp.point_columns import points_of
+from otelbridge.otlp.point_columns import RESOURCE, points_of
 from otelbridge.otlp.resource_columns import ResourceColumns
 from otelbridge.semconv.concepts import CONCEPTS
 
 OWNER, TOTALS = "points of metrics", "totals"  # in the place of a tracker's id, which can have no blank in it
-SENDER = ("environment", "service", "release", "instance")
 
 
 class PointLedger(msgspec.Struct):
@@ -89,7 +89,7 @@ class MetricsTask(TickedTask[DecodedMetrics]):
         self.tracking = Tracking(pipeline.trackers, on_error)
         self.balance = PointBalance()
         self._watched = frozenset[str]().union(*(one.watches for one in pipeline.trackers))
-        self._resources = ResourceColumns([CONCEPTS[name] for name in SENDER])
+        self._resources = ResourceColumns([CONCEPTS[name] for name in RESOURCE])
         self._metering = Metering()
         self._on_error = on_error
 

@@ -11,7 +11,7 @@ from otelbridge.core.errors import RetryLater
 from otelbridge.engine.checkpoint import CheckpointStore
 from otelbridge.engine.handover import Handover
 from otelbridge.engine.progress import Progress, Resumption, Stamp
-from otelbridge.engine.ticking import TickedTask
+from otelbridge.engine.ticked_task import TickedTask
 from otelbridge.log.contract import Log, Record, RecordsLost
 
 READ_BYTES = 4 * 2**20

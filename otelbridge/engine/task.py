@@ -21,7 +21,8 @@ from otelbridge.engine.ledger import Balance, Ledger
 from otelbridge.engine.outlet import OnError, Outlet
 from otelbridge.engine.pipeline import Pipeline
 from otelbridge.engine.progress import Progress, Resumption, Stamp
-from otelbridge.engine.ticking import TICKS_PER_SECOND, TickedTask, runs_of_ticks
+from otelbridge.engine.ticked_task import TickedTask
+from otelbridge.engine.ticks import TICKS_PER_SECOND, runs_of_ticks
 from otelbridge.engine.tracking import Tracking
 from otelbridge.engine.wires import SPANS
 from otelbridge.otlp.decode import DecodedSpans

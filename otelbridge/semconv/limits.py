@@ -34,6 +34,14 @@ class KnownLimit:
     by: tuple[str, ...] = ()
     where: Mapping[str, str] = field(default_factory=dict)
 
+    def condition(self) -> str:
+        """Which points count, as one would say it: `state = used`; "" for all."""
+        return ", ".join(f"{attribute} = {value}" for attribute, value in self.where.items())
+
+    def full_at(self) -> str:
+        """Where it is full, as one would say it."""
+        return self.limit if isinstance(self.limit, str) else f"{self.limit:g}"
+
 
 _FILES, _FILE_STATE = "system.filesystem.utilization", "system.filesystem.state"
 

@@ -24,7 +24,7 @@ from otelbridge.engine.progress import Resumption
 from otelbridge.engine.runner import Runner
 from otelbridge.engine.task import Task
 from otelbridge.engine.tasks import build_task
-from otelbridge.engine.ticking import TICKS_PER_SECOND
+from otelbridge.engine.ticks import TICKS_PER_SECOND
 from otelbridge.log.contract import Log
 from otelbridge.log.memory import MemoryLog
 from otelbridge.log.sqlite import SqliteLog

@@ -156,6 +156,9 @@ CATALOGUE = Catalogue.of(
             reads=lambda config: frozenset(config.key) | column_names(config.when) | {"raw", "shared"},
             adds=(Column("shared", pl.Boolean, "", "what it adds, it may read"),),
         ),
+        ComponentSpec(
+            Kind.TRACKER, "watch", ComponentConfig, _build, "watches", watches=lambda _config: frozenset({"pool.busy"})
+        ),
         ComponentSpec(Kind.EXPORTER, "sentry", SentryConfig, _build, "sends to Sentry"),
     ],
     [

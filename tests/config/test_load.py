@@ -221,7 +221,7 @@ def test_all_mistakes_are_told_at_once_in_the_order_of_the_files(tmp_path: Path)
         ),
         (
             "processors: {sentry: {}}",
-            "processors.sentry: unknown processor; there are mark, group_by_trace, sample, share",
+            "processors.sentry: unknown processor; `sentry` is a kind of exporter, define it under `exporters`",
         ),
         ("processors: {mark: {strct: }}", "processors.mark.strct: unknown setting; did you mean `strict`?"),
         ("processors: {mark: 5}", "processors.mark: expected settings (`key: value` lines)"),

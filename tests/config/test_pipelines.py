@@ -63,10 +63,9 @@ def test_a_trace_processor_without_grouping_is_refused_with_its_line(tmp_path: P
 @pytest.mark.parametrize(
     ("pipeline_id", "message"),
     [
-        ("metrics", "pipelines of metrics are not supported; `traces` are"),
-        ("logs/x", "pipelines of logs are not supported; `traces` are"),
-        ("trace", "a pipeline is called `traces` or `traces/NAME`"),
-        ("traces/", "a pipeline is called `traces` or `traces/NAME`"),
+        ("logs/x", "pipelines of logs are not supported; those of `traces` or `metrics` are"),
+        ("trace", "a pipeline is called `traces` or `metrics`, with /NAME where there are several"),
+        ("traces/", "a pipeline is called `traces` or `metrics`, with /NAME where there are several"),
     ],
 )
 def test_a_pipeline_of_another_name_is_refused(tmp_path: Path, pipeline_id: str, message: str) -> None:
@@ -74,6 +73,33 @@ def test_a_pipeline_of_another_name_is_refused(tmp_path: Path, pipeline_id: str,
     text = f"service: {{pipelines: {{{pipeline_id}: {lists}}}}}"
 
     assert heads(refused(tmp_path, text)) == [f"service.pipelines.{pipeline_id}: {message}"]
+
+
+def metrics(**lists: str) -> str:
+    return "trackers: {watch: }\n" + pipeline(**lists).replace("traces:", "metrics:")
+
+
+def test_a_pipeline_of_metrics_needs_no_processors(tmp_path: Path) -> None:
+    configuration = load_texts(tmp_path, BASE, metrics(receivers="otlp", trackers="watch", exporters="sentry"))
+
+    assert [plan.signal for plan in configuration.pipelines] == ["traces", "metrics"]
+
+
+@pytest.mark.parametrize(
+    ("lists", "head"),
+    [
+        (
+            {"trackers": "watch", "processors": "mark"},
+            "service.pipelines.metrics.processors: processors look at spans: a pipeline of metrics has none",
+        ),
+        (
+            {},
+            "service.pipelines.metrics.trackers: required in a pipeline of metrics: what no tracker watches is not used",
+        ),
+    ],
+)
+def test_a_pipeline_of_metrics_that_cannot_work_is_refused(tmp_path: Path, lists: dict[str, str], head: str) -> None:
+    assert heads(refused(tmp_path, metrics(receivers="otlp", exporters="sentry", **lists))) == [head]
 
 
 def test_a_component_that_is_not_defined_is_offered(tmp_path: Path) -> None:

@@ -54,5 +54,39 @@ def test_a_measurement_that_nobody_in_the_pipeline_makes_is_odd(tmp_path: Path) 
     assert "trackers[0]: no processor of the pipeline measures what it watches" in said
 
 
+def with_metrics(measurement: str, *, tracker: str = "degradation") -> str:
+    """The same tracker in a pipeline of metrics too, or another one."""
+    text = BASE.format(measurement=measurement, processors="db_queries, ")
+    lists = f"{{receivers: [otlp], trackers: [{tracker}], exporters: [local_store]}}"
+    return f"{text}    metrics: {lists}\n".replace("trackers:\n", "trackers:\n  cascade:\n", 1)
+
+
+def loaded(tmp_path: Path, text: str) -> tuple[str, ...]:
+    file = tmp_path / "config.yaml"
+    file.write_text(text)
+    return load([str(file)], (), {}, catalogue()).warnings
+
+
+def test_any_metric_can_be_watched_where_metrics_come_in(tmp_path: Path) -> None:
+    said = " ".join(loaded(tmp_path, with_metrics("http.server.request.duration")))
+
+    assert "there is no measurement" not in said
+    assert "metrics.trackers[0]" not in said
+
+
+def test_elsewhere_a_pipeline_of_metrics_is_offered(tmp_path: Path) -> None:
+    with pytest.raises(InvalidConfiguration) as refused:
+        loaded(tmp_path, with_metrics("http.server.request.duration", tracker="cascade"))
+
+    said = "there is no measurement `http.server.request.duration`; metrics that are received can be watched in a"
+    assert said in str(refused.value)
+
+
+def test_a_tracker_of_spans_alone_is_odd_where_metrics_come_in(tmp_path: Path) -> None:
+    said = " ".join(loaded(tmp_path, with_metrics("db.query.duration", tracker="cascade")))
+
+    assert "service.pipelines.metrics.trackers[0]: watches only what is measured on spans" in said
+
+
 def test_one_that_is_watched_by_default_need_not_be_made() -> None:
     assert load(["default"], (), {}, catalogue()).warnings == ()

@@ -3,9 +3,11 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
+from otelbridge.analysis.identities import hash_series
 from otelbridge.core.findings import Finding
 from otelbridge.semconv.measurements import LLM_TOKENS
 from otelbridge.trackers.capacity import Capacity, Config
+from otelbridge.trackers.capacity.limits import ToldLimits
 
 START = 1_790_000_000.0
 MINUTE = 60.0
@@ -46,3 +48,110 @@ def test_all_series_share_a_limit_that_is_by_nothing() -> None:
 @pytest.mark.parametrize("by", [["gen_ai.provider.name"], None])
 def test_each_series_has_the_whole_limit(by: list[str] | None) -> None:
     assert findings(by=by) == []
+
+
+POOL = "db.client.connection.count"
+MAX = "db.client.connection.max"
+
+
+def points(number: int, state: str, value: float, pool: str = "orders", instance: str = "a") -> dict[str, object]:
+    """A data point of a pool's metric, as a measurement."""
+    return {
+        "time": START + number * MINUTE,
+        "value": value,
+        "count": 1,
+        "trace_id": 0,
+        "span_id": 0,
+        "release": None,
+        "environment": "prod",
+        "service": "shop",
+        "instance": instance,
+        "db.client.connection.pool.name": pool,
+        "db.client.connection.state": state,
+    }
+
+
+def frame(*rows: dict[str, object]) -> pl.DataFrame:
+    return pl.DataFrame(list(rows), schema_overrides={"trace_id": pl.UInt128, "span_id": pl.UInt64})
+
+
+def filling(tracker: Capacity, told: bool = True, hours: int = 4, largest: float = 60.0) -> list[Finding]:
+    """A pool of 60 connections that fills up within five hours, and one of 600 that is as busy."""
+    found: list[Finding] = []
+    for number in range(hours * 60):
+        used = number * 60.0 / 300.0
+        measurements = {
+            POOL: frame(
+                points(number, "used", used),
+                points(number, "idle", 60.0 - used),
+                points(number, "used", used, "large"),
+            )
+        }
+        if told:
+            measurements[MAX] = frame(points(number, "", largest), points(number, "", 600.0, "large"))
+        found += tracker.observe(measurements, START + number * MINUTE)
+    return found
+
+
+def test_a_limit_that_a_metric_tells_is_known_and_each_series_has_its_own() -> None:
+    (finding,) = filling(Capacity(Config()))
+
+    assert finding.tags["db.client.connection.pool.name"] == "orders"
+    assert finding.title == f"{POOL} a orders is filling up"
+    assert finding.contexts["capacity"]["limit"] == 60.0
+    assert finding.contexts["capacity"]["utilization"] == pytest.approx(0.6, abs=0.1)
+
+
+def test_a_series_whose_limit_nobody_tells_is_not_watched() -> None:
+    tracker = Capacity(Config())
+
+    assert filling(tracker, told=False) == []
+    assert tracker.series == 0
+
+
+def test_a_limit_of_nothing_is_none() -> None:
+    assert filling(Capacity(Config()), largest=0.0) == []
+
+
+def test_known_limits_can_be_left_out() -> None:
+    assert filling(Capacity(Config(known_limits=False))) == []
+
+
+def test_an_own_limit_takes_the_place_of_a_known_one() -> None:
+    by = ["environment", "service", "instance", "db.client.connection.pool.name"]
+    own = {"measurement": POOL, "limit": 6000, "by": by, "where": {"db.client.connection.state": "used"}}
+
+    assert filling(Capacity(Config.model_validate({"limits": [own]}))) == []
+
+
+def test_only_rows_that_are_asked_for_count() -> None:
+    by = ["db.client.connection.pool.name"]
+    limit = {"measurement": POOL, "limit": 60, "by": by, "where": {"db.client.connection.state": "waiting"}}
+
+    assert filling(Capacity(Config.model_validate({"limits": [limit], "known_limits": False}))) == []
+
+
+def test_what_was_told_about_limits_outlives_a_restart() -> None:
+    saved, restored = Capacity(Config()), Capacity(Config())
+    filling(saved, hours=1)
+    restored.restore({part: state for part, state in saved.changes().items() if state is not None})
+    later = [
+        {POOL: frame(points(number, "used", number * 60.0 / 300.0))} for number in range(60, 240)
+    ]  # the limit is not told again
+
+    findings = [restored.observe(measurements, START) for measurements in later]
+
+    assert [finding.kind for found in findings for finding in found] == ["capacity"]
+    assert dict(saved.changes()) == {}
+
+
+def test_no_more_limits_are_remembered_than_series() -> None:
+    limits = ToldLimits(max_series=2)
+    watched = (POOL, ("db.client.connection.pool.name",))
+    frames = [frame(points(0, "", 60.0, pool)) for pool in ("a", "b", "c")]
+    for one in frames:
+        limits.learn(watched, one)
+
+    told = [limits.of(hash_series(watched, one)).tolist() for one in frames]
+
+    assert str(told) == "[[nan], [60.0], [60.0]]"

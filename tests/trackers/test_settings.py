@@ -31,7 +31,7 @@ def test_columns_that_cannot_tell_series_apart_are_refused(
     [
         ({"measurement": "llm.ttft"}, ("environment", "gen_ai.provider.name", "gen_ai.request.model")),
         ({"measurement": "llm.ttft", "by": []}, ()),
-        ({"measurement": "queue.depth"}, ("environment", "service")),
+        ({"measurement": "queue.depth"}, ("environment", "service", "instance")),
         ({"measurement": "queue.depth", "by": ["queue.name"]}, ("queue.name",)),
     ],
 )

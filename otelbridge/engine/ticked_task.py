@@ -6,17 +6,14 @@ started again. Something is decided only when a tick is closed, which is when al
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import Any, Generic
 
 from otelbridge.engine.outlet import Outlet
 from otelbridge.engine.progress import Progress, Resumption, Stamp
+from otelbridge.engine.ticks import tick_of
 from otelbridge.engine.wires import Decoded, Wire
-
-TICKS_PER_SECOND = 2
-"""A decision may come half a second late; shorter ticks cost a trace stage each."""
 
 
 class TickedTask(ABC, Generic[Decoded]):
@@ -113,18 +110,3 @@ class TickedTask(ABC, Generic[Decoded]):
     @abstractmethod
     def _publish(self) -> None:
         """Nothing is on its way: let other threads see the balance."""
-
-
-def tick_of(time: float) -> int:
-    """The tick in which a moment of log time (seconds since the epoch) lies."""
-    return math.floor(time * TICKS_PER_SECOND)
-
-
-def runs_of_ticks(stamps: Sequence[Stamp]) -> Iterator[tuple[int, int, int]]:
-    """Consecutive records of one tick: the tick, and their range as [start, stop)."""
-    start = 0
-    for stop in range(1, len(stamps) + 1):
-        tick = tick_of(stamps[stop - 1].time)
-        if stop == len(stamps) or tick_of(stamps[stop].time) != tick:
-            yield tick, start, stop
-            start = stop
