@@ -94,7 +94,8 @@ def test_a_pipeline_of_metrics_needs_no_processors(tmp_path: Path) -> None:
         ),
         (
             {},
-            "service.pipelines.metrics.trackers: required in a pipeline of metrics: what no tracker watches is not used",
+            "service.pipelines.metrics.trackers: required in a pipeline of metrics: what no tracker watches is not "
+            "used",
         ),
     ],
 )

@@ -184,19 +184,21 @@ class Daemon:
         with grpc.insecure_channel(f"127.0.0.1:{self.grpc_port}", options=options) as channel:
             yield channel.unary_unary(EXPORT, request_serializer=bytes, response_deserializer=bytes)
 
-    def post(self, body: bytes, content_type: str = PROTOBUF, **headers: str) -> tuple[int, bytes]:
-        """One POST to /v1/traces on a connection of its own: status and body of the answer."""
-        with self.http() as post:
+    def post(
+        self, body: bytes, content_type: str = PROTOBUF, path: str = "/v1/traces", **headers: str
+    ) -> tuple[int, bytes]:
+        """One POST on a connection of its own: status and body of the answer."""
+        with self.http(path) as post:
             return post(body, content_type, **headers)
 
     @contextmanager
-    def http(self) -> Iterator[Callable[..., tuple[int, bytes]]]:
+    def http(self, path: str = "/v1/traces") -> Iterator[Callable[..., tuple[int, bytes]]]:
         """The same on one connection; raises OSError and http.client.HTTPException."""
         connection = http.client.HTTPConnection("127.0.0.1", self.http_port, timeout=PATIENCE_SECONDS)
 
         def post(body: bytes, content_type: str = PROTOBUF, **headers: str) -> tuple[int, bytes]:
             named = {name.replace("_", "-"): value for name, value in headers.items()}
-            connection.request("POST", "/v1/traces", body, {"Content-Type": content_type, **named})
+            connection.request("POST", path, body, {"Content-Type": content_type, **named})
             answer = connection.getresponse()
             return answer.status, answer.read()
 
@@ -207,11 +209,12 @@ class Daemon:
 
 
 def configuration(daemon: Daemon, dsn: str, changes: dict[str, Any]) -> dict[str, Any]:
-    """The default pipeline on the daemon's ports, with short waits, keeping everything."""
+    """The default pipelines on the daemon's ports, with short waits, keeping everything."""
     measuring = ["db_queries", "llm_cost", "ttft", "provider_health", "span_metrics"]
     processors = [*measuring, "group_by_trace", "n_plus_one", "dynamic_sampling"]
     trackers = ["degradation", "error_spike", "cascade"]
     pipeline = {"receivers": ["otlp"], "processors": processors, "trackers": trackers, "exporters": ["sentry"]}
+    metrics = {"receivers": ["otlp"], "trackers": ["capacity"], "exporters": ["sentry"]}
     protocols = {
         "grpc": {"endpoint": f"127.0.0.1:{daemon.grpc_port}"},
         "http": {"endpoint": f"127.0.0.1:{daemon.http_port}"},
@@ -223,12 +226,12 @@ def configuration(daemon: Daemon, dsn: str, changes: dict[str, Any]) -> dict[str
             "group_by_trace": {"decision_wait_seconds": 1, "decision_wait_after_root_seconds": 0},
             "dynamic_sampling": {"rules": [], "default_keep": 100},
         },
-        "trackers": dict.fromkeys(trackers),
+        "trackers": dict.fromkeys([*trackers, "capacity"]),
         "exporters": {"sentry": {"dsn": dsn, "proxy": ""}},
         "service": {
             "storage": {"data_directory": str(daemon.data)},
             "telemetry": {"metrics": {"endpoint": f"127.0.0.1:{daemon.admin_port}"}, "logs": {"format": "json"}},
-            "pipelines": {"traces": pipeline},
+            "pipelines": {"traces": pipeline, "metrics": metrics},
         },
     }
     for path, value in changes.items():
