@@ -45,7 +45,8 @@ class Outcome:
 
 def run(name: str, folder: Path) -> Outcome:
     """What becomes of the recordings, each in a task of its own a second after its last span ended."""
-    (plan,) = configuration(name, folder).pipelines
+    plan = configuration(name, folder).pipelines[0]
+    assert plan.id == "traces"
     outcome = Outcome()
     for recording in RECORDINGS:
         task = Task(build(plan.id, plan.processors, plan.exporters, str(folder)), fail)

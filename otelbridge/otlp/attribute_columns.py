@@ -165,7 +165,7 @@ class _Found:
         start = 0
         for (scale, minimum), is_read in plan.codes.items():
             mine = np.flatnonzero(is_read[self._code_of_distinct])
-            values = _typed(self._values, mine, plan.dtype)
+            values = as_type(self._values, mine, plan.dtype)
             if values.has_nulls():
                 self._count_unusable(mine[values.is_null().to_numpy()])
             if scale != 1.0:
@@ -185,7 +185,7 @@ class _Found:
         self.unusable += np.bincount(self._code[is_unusable[self._distinct]], minlength=len(self.unusable))
 
 
-def _typed(value: pa.StructArray, distinct: Array, dtype: schema.DType) -> pl.Series:
+def as_type(value: pa.StructArray, distinct: Array, dtype: schema.DType) -> pl.Series:
     """Attribute values as one type; null where there is no harmless conversion. "" and NaN count as absent."""
     places = pa.array(distinct)
 

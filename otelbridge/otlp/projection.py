@@ -1,12 +1,17 @@
-"""The part of the OTLP trace protocol that is decoded into columns, as protobuf descriptors of our own.
+"""The parts of the OTLP trace and metrics protocols that are decoded into columns, as protobuf descriptors of our own.
 
 Declaring only what is read has three effects. The schema is not recursive (array, kvlist and bytes values of an
-attribute, events and links are not declared), so a hostile message cannot make it deep. Each span stays available as
-its own bytes, for a lossless export. And flat messages decode faster than nested ones: spans, then attributes, then
-values in separate passes cost two thirds of one nested pass.
+attribute, events and links, buckets and exemplars are not declared), so a hostile message cannot make it deep. Each
+span stays available as its own bytes, for a lossless export. And flat messages decode faster than nested ones: spans,
+then attributes, then values in separate passes cost two thirds of one nested pass.
+
+A metric's data are declared as repeated bytes, all kinds of one layout (`MetricData`): where a message holds the same
+kind twice, protobuf puts the two together, and so do lists; ptars would keep one of two single values.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 from google.protobuf import descriptor_pb2, descriptor_pool
 from ptars import HandlerPool
@@ -19,12 +24,15 @@ _SCALARS = {
     "bool": _Field.TYPE_BOOL,
     "int32": _Field.TYPE_INT32,
     "int64": _Field.TYPE_INT64,
+    "uint32": _Field.TYPE_UINT32,
+    "sfixed64": _Field.TYPE_SFIXED64,
     "double": _Field.TYPE_DOUBLE,
     "fixed32": _Field.TYPE_FIXED32,
     "fixed64": _Field.TYPE_FIXED64,
 }
 
-# message -> "type name = number", as in opentelemetry/proto/trace/v1/trace.proto; `repeated` and `oneof` as there.
+# message -> "type name = number", as in opentelemetry/proto/trace/v1/trace.proto and metrics/v1/metrics.proto;
+# `repeated` and `oneof` as there, `optional` is a oneof of one.
 _MESSAGES: dict[str, tuple[str, ...]] = {
     "Request": ("repeated ResourceSpans resource_spans = 1",),
     "ResourceSpans": ("bytes resource = 1", "repeated ScopeSpans scope_spans = 2"),
@@ -50,6 +58,51 @@ _MESSAGES: dict[str, tuple[str, ...]] = {
         "oneof int64 int_value = 3",
         "oneof double double_value = 4",
     ),
+    "MetricsRequest": ("repeated ResourceMetrics resource_metrics = 1",),
+    "ResourceMetrics": ("bytes resource = 1", "repeated ScopeMetrics scope_metrics = 2"),
+    "ScopeMetrics": ("bytes scope = 1", "repeated bytes metrics = 2"),
+    "Metric": (
+        "string name = 1",
+        "string unit = 3",
+        "repeated bytes gauge = 5",
+        "repeated bytes sum = 7",
+        "repeated bytes histogram = 9",
+        "repeated bytes exponential_histogram = 10",
+        "repeated bytes summary = 11",
+    ),
+    "MetricData": ("repeated bytes data_points = 1", "int32 aggregation_temporality = 2", "bool is_monotonic = 3"),
+    "NumberDataPoint": (
+        "fixed64 start_time_unix_nano = 2",
+        "fixed64 time_unix_nano = 3",
+        "oneof double as_double = 4",
+        "oneof sfixed64 as_int = 6",
+        "repeated bytes attributes = 7",
+        "uint32 flags = 8",
+    ),
+    "HistogramDataPoint": (
+        "fixed64 start_time_unix_nano = 2",
+        "fixed64 time_unix_nano = 3",
+        "fixed64 count = 4",
+        "optional double sum = 5",
+        "repeated bytes attributes = 9",
+        "uint32 flags = 10",
+    ),
+    "ExponentialHistogramDataPoint": (
+        "repeated bytes attributes = 1",
+        "fixed64 start_time_unix_nano = 2",
+        "fixed64 time_unix_nano = 3",
+        "fixed64 count = 4",
+        "optional double sum = 5",
+        "uint32 flags = 10",
+    ),
+    "SummaryDataPoint": (
+        "fixed64 start_time_unix_nano = 2",
+        "fixed64 time_unix_nano = 3",
+        "fixed64 count = 4",
+        "double sum = 5",
+        "repeated bytes attributes = 7",
+        "uint32 flags = 8",
+    ),
 }
 
 
@@ -64,7 +117,7 @@ def _add_message(file: descriptor_pb2.FileDescriptorProto, name: str, fields: tu
         else:
             field.type = _Field.TYPE_MESSAGE
             field.type_name = f".{_PACKAGE}.{kind}"
-        if label == ["oneof"]:
+        if label in (["oneof"], ["optional"]):
             if not message.oneof_decl:
                 message.oneof_decl.add(name="value")
             field.oneof_index = 0
@@ -82,6 +135,20 @@ def _pool() -> descriptor_pool.DescriptorPool:
 _POOL = _pool()
 _HANDLERS = HandlerPool([_POOL.FindFileByName("otelbridge/projection.proto")])
 
-REQUEST = _HANDLERS.get_for_message(_POOL.FindMessageTypeByName(f"{_PACKAGE}.Request"))
-SPAN = _HANDLERS.get_for_message(_POOL.FindMessageTypeByName(f"{_PACKAGE}.Span"))
-KEY_VALUE = _HANDLERS.get_for_message(_POOL.FindMessageTypeByName(f"{_PACKAGE}.KeyValue"))
+
+def _handler(name: str) -> Any:
+    return _HANDLERS.get_for_message(_POOL.FindMessageTypeByName(f"{_PACKAGE}.{name}"))
+
+
+KEY_VALUE = _handler("KeyValue")
+
+REQUEST = _handler("Request")
+SPAN = _handler("Span")
+
+METRICS_REQUEST = _handler("MetricsRequest")
+METRIC = _handler("Metric")
+METRIC_DATA = _handler("MetricData")
+NUMBER_DATA_POINT = _handler("NumberDataPoint")
+HISTOGRAM_DATA_POINT = _handler("HistogramDataPoint")
+EXPONENTIAL_HISTOGRAM_DATA_POINT = _handler("ExponentialHistogramDataPoint")
+SUMMARY_DATA_POINT = _handler("SummaryDataPoint")

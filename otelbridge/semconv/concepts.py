@@ -38,6 +38,12 @@ RESOURCE: tuple[Concept, ...] = (
     _text("service.namespace", "namespace of the service", "service.namespace", "resource"),
     _text("environment", "deployment environment", "deployment.environment.name deployment.environment", "resource"),
     _text("release", "version of the service", "service.version", "resource"),
+    _text(
+        "instance",
+        "one of several processes of the service",
+        "service.instance.id k8s.pod.name container.id host.name",
+        "resource",
+    ),
     _text("host", "host name", "host.name", "resource"),
     _text("sdk.language", "language of the SDK", "telemetry.sdk.language", "resource"),
 )

@@ -61,16 +61,21 @@ def test_the_readmes_configuration_is_valid(tmp_path: Path) -> None:
     assert [plan.id for plan in configuration.pipelines] == ["traces"]
 
 
-def test_the_addition_in_getting_started_is_valid_and_adds_a_tracker(tmp_path: Path) -> None:
-    (text,) = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "getting-started.md").read_text(), re.DOTALL)
+@pytest.mark.parametrize(
+    ("number", "pipeline", "added"), [(0, "metrics", "capacity/orders"), (1, "traces", "capacity")]
+)
+def test_an_addition_in_getting_started_is_valid_and_adds_a_tracker(
+    number: int, pipeline: str, added: str, tmp_path: Path
+) -> None:
+    text = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "getting-started.md").read_text(), re.DOTALL)[number]
     file = tmp_path / "addition.yaml"
     file.write_text(text)
 
     configuration = load(["default", str(file)], [], {}, catalogue())
 
-    (before,) = load(["default"], [], {}, catalogue()).pipelines
-    (plan,) = configuration.pipelines
-    assert [tracker.id for tracker in plan.trackers] == [*(tracker.id for tracker in before.trackers), "capacity"]
+    before = {plan.id: [one.id for one in plan.trackers] for plan in load(["default"], [], {}, catalogue()).pipelines}
+    after = {plan.id: [one.id for one in plan.trackers] for plan in configuration.pipelines}
+    assert after == {**before, pipeline: [*before[pipeline], added]}
     assert configuration.warnings == ()
 
 

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from otelbridge.otlp.decode_metrics import decode_metrics
 
 from otelbridge.config.model import Configured
 from otelbridge.core.component import ComponentConfig, ComponentSpec, Encoded, Exporter, Kept, Kind, Parcel
@@ -20,6 +19,7 @@ from otelbridge.core.tracker import Tracker
 from otelbridge.engine.metrics_task import MetricsTask
 from otelbridge.engine.pipeline import build_metrics
 from otelbridge.engine.progress import Resumption, Stamp
+from otelbridge.otlp.decode_metrics import decode_metrics
 from otelbridge.trackers.capacity import SPEC as CAPACITY
 from otelbridge.trackers.capacity import Config as CapacityConfig
 from tests.engine.conftest import raise_error
@@ -158,7 +158,8 @@ def test_of_a_histogram_the_mean_counts_as_often_as_it_was_observed() -> None:
 
     later = bench.see(request(histogram("latency", total=16.0, count=6, at=START + 60)), at=START + 60)
     nothing_new = bench.see(request(histogram("latency", total=16.0, count=6, at=START + 120)), at=START + 120)
-    of_itself = bench.see(request(histogram("latency", total=16.0, count=8, at=START, temporality=DELTA)))
+    delta = request(histogram("latency", total=16.0, count=8, at=START + 180, temporality=DELTA))
+    of_itself = bench.see(delta, at=START + 180)
 
     assert [values(seen) for seen in (later, nothing_new, of_itself)] == [[(3.0, 2)], [], [(2.0, 8)]]
 
@@ -187,7 +188,7 @@ def test_every_point_is_measured_or_dropped_for_a_reason() -> None:
 def test_what_was_counted_and_the_last_totals_outlive_a_restart(tmp_path: Path) -> None:
     first, second = Bench(), Bench()
     first.see(request(counter("jobs", point(500, at=START)), gauge("pool.idle", point(1))))
-    store = store_at(tmp_path)
+    store = store_at(tmp_path / "state.sqlite")
     store.save(first.task.progress(), 0.0)
     saved = store.load()
     second.task.resume(saved)
@@ -287,7 +288,7 @@ def test_any_cut_gives_the_same_findings(cuts: set[int]) -> None:
 @settings(max_examples=10, deadline=None)
 @given(kills=st.sets(st.integers(1, MINUTES), max_size=6))
 def test_kills_at_any_point_give_the_same_findings(tmp_path_factory: pytest.TempPathFactory, kills: set[int]) -> None:
-    path = tmp_path_factory.mktemp("state")
+    path = tmp_path_factory.mktemp("state") / "state.sqlite"
     found: list[Finding] = []
     task, store, minute, boundaries = filling(), store_at(path), 0, 0
     while minute < MINUTES:

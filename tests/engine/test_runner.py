@@ -17,8 +17,10 @@ from otelbridge.engine.handover import Handover
 from otelbridge.engine.progress import Progress
 from otelbridge.engine.runner import Runner
 from otelbridge.engine.task import Task
+from otelbridge.engine.wires import SPANS
 from otelbridge.log.contract import Log, RecordsLost
 from otelbridge.log.memory import MemoryLog
+from otelbridge.otlp.decode import DecodedSpans
 from tests.engine.conftest import pipeline, raise_error
 from tests.engine.test_task import outbox, store_at
 from tests.support.otlp import request, request_of, span, spans_of
@@ -41,7 +43,7 @@ class Rig:
     path: Path
     log: Log = field(default_factory=lambda: MemoryLog(MIB))
     clock: Clock = field(default_factory=Clock)
-    handover: Handover = field(default_factory=lambda: Handover(MIB))
+    handover: Handover[DecodedSpans] = field(default_factory=lambda: Handover(MIB))
     full: bool = False
     lost: list[str] = field(default_factory=list)
     woken: int = 0
@@ -52,7 +54,7 @@ class Rig:
     def start(self) -> None:
         """As after a restart of the process, with the same log."""
         self.handover = Handover(MIB)
-        self.appender = Appender(self.log, self.handover, self.clock)
+        self.appender = Appender(self.log, SPANS, self.handover, self.clock)
         self.store = store_at(self.path)
         self.runner = Runner(
             task=Task(pipeline(), raise_error),
@@ -81,7 +83,7 @@ class Rig:
 
         with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
             answers = runner.run(run())
-        self.appender = Appender(self.log, self.handover, self.clock)
+        self.appender = Appender(self.log, SPANS, self.handover, self.clock)
         return answers
 
     def work(self, until: float) -> None:
@@ -125,7 +127,7 @@ def test_unusable_spans_are_reported_to_their_own_client(rig: Rig) -> None:
 
     assert fine == Accepted(1)
     assert isinstance(partly, Accepted)
-    assert (partly.spans, partly.rejected) == (2, 1)
+    assert (partly.items, partly.rejected) == (2, 1)
     assert "1 of 2 spans" in partly.reason
 
 
@@ -140,7 +142,7 @@ def test_a_full_log_asks_clients_to_come_back(tmp_path: Path) -> None:
 
 def test_a_runner_that_is_behind_reads_the_log(rig: Rig) -> None:
     rig.handover = Handover(0)
-    rig.appender = Appender(rig.log, rig.handover, rig.clock)
+    rig.appender = Appender(rig.log, SPANS, rig.handover, rig.clock)
     rig.submit(*(request(span(f"r{i}"), trace=i) for i in range(20)))
     rig.runner.handover = rig.handover
 

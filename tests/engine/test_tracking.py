@@ -77,7 +77,7 @@ def test_a_tick_is_shown_whole_and_in_order_and_only_what_is_watched() -> None:
     tracker = Noting()
     second_stream = tracking(tracker)
     for part in (batch(1.0, 2.0), batch(3.0), batch(9.0, name="another")):
-        second_stream.take(part)
+        second_stream.take(part.measurements)
 
     second_stream.close(NOW, held)
 
@@ -89,7 +89,7 @@ def test_two_makers_of_one_measurement_may_have_keys_of_their_own() -> None:
     second_stream = tracking(tracker)
     for key in ("service", "op"):
         frame = pl.DataFrame({TIME: [NOW], VALUE: [1.0], key: ["a"]})
-        second_stream.take(Batch(pl.DataFrame(), NOW).add_measurements("queue.depth", frame))
+        second_stream.take(Batch(pl.DataFrame(), NOW).add_measurements("queue.depth", frame).measurements)
 
     second_stream.close(NOW, held)
 
@@ -99,7 +99,7 @@ def test_two_makers_of_one_measurement_may_have_keys_of_their_own() -> None:
 def test_a_tick_without_measurements_is_not_shown() -> None:
     tracker = Noting()
     second_stream = tracking(tracker)
-    second_stream.take(batch(1.0))
+    second_stream.take(batch(1.0).measurements)
     second_stream.close(NOW, held)
 
     assert second_stream.close(NOW + 1, held) == []
@@ -116,7 +116,7 @@ def test_nothing_is_measured_in_the_future(time: float, shown: float) -> None:
             return ()
 
     second_stream = tracking(Timing())
-    second_stream.take(batch(1.0, time=time))
+    second_stream.take(batch(1.0, time=time).measurements)
     second_stream.close(NOW, held)
 
     assert times == [shown]
@@ -126,7 +126,7 @@ def test_a_tracker_that_breaks_is_told_of_and_stops_nobody() -> None:
     errors: list[str] = []
     broken, whole = Noting(fails=True), Noting(finding=raised())
     second_stream = tracking(broken, whole, errors=errors)
-    second_stream.take(batch(1.0))
+    second_stream.take(batch(1.0).measurements)
 
     assert [finding.title for finding in second_stream.close(NOW, held)] == ["slower"]
     assert "noting/1" in second_stream.changes()
@@ -135,7 +135,7 @@ def test_a_tracker_that_breaks_is_told_of_and_stops_nobody() -> None:
 
 def test_the_example_of_a_finding_is_marked_when_its_trace_is_decided_and_once() -> None:
     second_stream = tracking(Noting(finding=raised(7)))
-    second_stream.take(batch(1.0))
+    second_stream.take(batch(1.0).measurements)
     second_stream.close(NOW, held)
 
     assert [(mark.kind, mark.trace_id) for mark in second_stream.marks([6, 7], NOW)] == [("degradation", 7)]
@@ -144,7 +144,7 @@ def test_the_example_of_a_finding_is_marked_when_its_trace_is_decided_and_once()
 
 def test_an_example_that_is_decided_already_is_not_waited_for() -> None:
     second_stream = tracking(Noting(finding=raised(8)))
-    second_stream.take(batch(1.0))
+    second_stream.take(batch(1.0).measurements)
     second_stream.close(NOW, held)
 
     assert second_stream.marks([8], NOW) == ()
@@ -152,12 +152,12 @@ def test_an_example_that_is_decided_already_is_not_waited_for() -> None:
 
 def test_open_findings_and_examples_survive_a_restart() -> None:
     first, second = tracking(Noting(finding=raised(7))), tracking(Noting(finding=raised(7)))
-    first.take(batch(1.0))
+    first.take(batch(1.0).measurements)
     first.close(NOW, held)
     saved = {owner: {name: part for name, part in parts.items() if part} for owner, parts in first.changes().items()}
 
     second.restore(saved)
-    second.take(batch(1.0))
+    second.take(batch(1.0).measurements)
 
     assert second.close(NOW, held) == []
     assert [mark.trace_id for mark in second.marks([7], NOW)] == [7]
@@ -166,7 +166,7 @@ def test_open_findings_and_examples_survive_a_restart() -> None:
 def test_what_a_new_tracker_saves_replaces_the_state_that_could_not_be_read() -> None:
     second_stream = tracking(Noting())
     second_stream.restore({"noting/0": {"state": b"unreadable", "state of old": b"y"}})
-    second_stream.take(batch(1.0))
+    second_stream.take(batch(1.0).measurements)
     second_stream.close(NOW, held)
 
     assert second_stream.changes() == {"noting/0": {"state": b"x", "state of old": None}}

@@ -9,14 +9,17 @@ from typing import Any
 
 import pytest
 from google.protobuf.json_format import MessageToDict
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
+from opentelemetry.proto.metrics.v1 import metrics_pb2
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from otelbridge.core.component import Signal
 from otelbridge.core.errors import Undecodable
 from otelbridge.otlp.json import MAX_DEPTH, to_protobuf
 from tests.support import recordings
+from tests.support.metrics import exponential_histogram, histogram, metrics_request, sdk_request, summary
 
 FIXTURES = Path(__file__).parent / "fixtures"
 TRACE_ID = "5b8efff798038103d269b633813fc60c"
@@ -288,3 +291,84 @@ def test_mutated_requests_are_decoded_or_refused_and_nothing_else() -> None:
         except Undecodable:
             refused += 1
     assert 1_000 < refused < 5_000
+
+
+def decoded_metric(metric: dict[str, Any]) -> metrics_pb2.Metric:
+    body = json.dumps({"resourceMetrics": [{"scopeMetrics": [{"metrics": [metric]}]}]}).encode()
+    request = ExportMetricsServiceRequest.FromString(to_protobuf(body, Signal.METRICS))
+    return request.resource_metrics[0].scope_metrics[0].metrics[0]
+
+
+def decoded_point(**fields: Any) -> metrics_pb2.NumberDataPoint:
+    return decoded_metric({"name": "m", "gauge": {"dataPoints": [fields]}}).gauge.data_points[0]
+
+
+EVERY_FIELD_OF_HISTOGRAMS = metrics_request(
+    histogram("h", sum=1.5, count=3, bucket_counts=[1, 0, 2**64 - 1], explicit_bounds=[0.5, 1.0], min=0.1, max=9.0),
+    exponential_histogram(
+        "e",
+        scale=-3,
+        zero_count=1,
+        zero_threshold=0.5,
+        positive=metrics_pb2.ExponentialHistogramDataPoint.Buckets(offset=-7, bucket_counts=[2, 2**64 - 1]),
+    ),
+    summary("s", quantile_values=[metrics_pb2.SummaryDataPoint.ValueAtQuantile(quantile=0.5, value=2.0)]),
+)
+
+
+@pytest.mark.parametrize("body", [sdk_request(), EVERY_FIELD_OF_HISTOGRAMS], ids=["sdk", "histograms"])
+def test_metrics_written_as_json_come_back_the_same(body: bytes) -> None:
+    request = ExportMetricsServiceRequest.FromString(body)
+    as_json = json.dumps(MessageToDict(request)).encode()
+    assert ExportMetricsServiceRequest.FromString(to_protobuf(as_json, Signal.METRICS)) == request
+
+
+def test_a_request_of_spans_holds_no_metrics() -> None:
+    assert to_protobuf(recordings.load_json("otlp-json"), Signal.METRICS) == b""
+
+
+def test_ids_of_exemplars_are_hexadecimal() -> None:
+    exemplar = {"traceId": TRACE_ID, "spanId": "eee19b7ec3c1b174", "asInt": "3", "filteredAttributes": [{"key": "k"}]}
+    (read,) = decoded_point(exemplars=[exemplar]).exemplars
+    assert (read.trace_id.hex(), read.span_id.hex(), read.as_int) == (TRACE_ID, "eee19b7ec3c1b174", 3)
+
+
+@pytest.mark.parametrize("value", [7, "7", 7.0, -(2**63), str(2**63 - 1)])
+def test_the_integer_of_a_point_may_be_a_number_or_text(value: Any) -> None:
+    assert decoded_point(asInt=value) == metrics_pb2.NumberDataPoint(as_int=int(value))
+
+
+@pytest.mark.parametrize(("value", "expected"), [(2**63, 2.0**63), (1e21, 1e21), (0.5, 0.5)])
+def test_a_point_that_int64_does_not_hold_becomes_a_double(value: Any, expected: float) -> None:
+    assert decoded_point(asInt=value) == metrics_pb2.NumberDataPoint(as_double=expected)
+
+
+@pytest.mark.parametrize(("value", "expected"), [(1, 1.0), ("2.5", 2.5), ("-Infinity", -math.inf)])
+def test_the_double_of_a_point_may_be_a_number_or_text(value: Any, expected: float) -> None:
+    assert decoded_point(asDouble=value).as_double == expected
+
+
+def test_a_point_may_be_no_number() -> None:
+    assert math.isnan(decoded_point(asDouble="NaN").as_double)
+    assert decoded_point(asDouble=None).WhichOneof("value") is None  # as JavaScript writes it
+
+
+@pytest.mark.parametrize("temporality", [1, "1", "AGGREGATION_TEMPORALITY_DELTA"])
+def test_temporality_may_be_a_number_or_a_name(temporality: Any) -> None:
+    metric = decoded_metric({"sum": {"aggregationTemporality": temporality, "isMonotonic": True}})
+    assert (metric.sum.aggregation_temporality, metric.sum.is_monotonic) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("point", "expected"),
+    [
+        ({"asInt": "many"}, ".asInt: expected a number"),
+        ({"timeUnixNano": -1}, ".timeUnixNano: expected an integer from 0 to 18446744073709551615"),
+        ({"flags": 2**32}, ".flags: expected an integer from 0 to 4294967295"),
+        ({"exemplars": [{"traceId": "W47/"}]}, ".exemplars[0].traceId: expected an id of hexadecimal digits"),
+    ],
+)
+def test_the_error_says_where_a_point_is_broken(point: dict[str, Any], expected: str) -> None:
+    with pytest.raises(Undecodable) as caught:
+        decoded_point(**point)
+    assert str(caught.value) == f"resourceMetrics[0].scopeMetrics[0].metrics[0].gauge.dataPoints[0]{expected}"

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
+from otelbridge.core.component import Receiver, ReceiverCounts, Signal, Submit
 from otelbridge.service.observed import OF_RECEIVERS, OF_UNITS
 from otelbridge.telemetry.metrics import METRICS, Metrics
 
@@ -37,6 +39,38 @@ def test_counters_end_in_total_as_prometheus_wants() -> None:
     metrics.close()
 
     assert "otelbridge_spans_received_total 7.0" in text
+
+
+class CountingReceiver(Receiver):
+    """Counted before anybody looked."""
+
+    endpoint = ""
+
+    async def start(self, submit: Mapping[Signal, Submit]) -> None:
+        """Never."""
+
+    async def stop(self, grace_seconds: float) -> None:
+        """Never."""
+
+    @property
+    def counts(self) -> dict[str, ReceiverCounts]:
+        accepted, rejected = {Signal.TRACES: 5, Signal.METRICS: 7}, {Signal.TRACES: 1, Signal.METRICS: 2}
+        return {"grpc": ReceiverCounts(accepted, rejected, 400)}
+
+
+def test_spans_and_data_points_are_counted_by_the_collectors_names() -> None:
+    receivers = {"otlp": CountingReceiver()}
+
+    values = {name: [value for value, _ in read(receivers)] for name, read in OF_RECEIVERS.items()}
+
+    assert values | {"otelcol_receiver_requests": []} == {
+        "otelcol_receiver_accepted_spans": [5],
+        "otelcol_receiver_refused_spans": [1],
+        "otelcol_receiver_accepted_metric_points": [7],
+        "otelcol_receiver_refused_metric_points": [2],
+        "otelcol_receiver_received_bytes": [400],
+        "otelcol_receiver_requests": [],
+    }
 
 
 def test_an_undeclared_metric_is_refused() -> None:

@@ -45,7 +45,7 @@ class Intake:
     @property
     def signals(self) -> tuple[Signal, ...]:
         """What is taken."""
-        return tuple(self._submit)
+        return tuple(signal for signal in Signal if signal in self._submit)
 
     async def submit(self, signal: Signal, request: bytes) -> Accepted:
         """Make a request of a signal that is taken durable; raises as `Submit` does."""
