@@ -13,14 +13,14 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 from opentelemetry.sdk.resources import Resource
 
-from tests.e2e.today import now_seconds
+from tests.e2e.today import now_ms
 from tests.support import daemon, sentry
 from tests.support.daemon import Daemon, wait_until
-from tests.support.otlp_metrics import counter, gauge, point, request
+from tests.support.metrics import gauge, metrics_request, number_point, sum_metric
 from tests.support.sentry import Sentry
 
 MINUTES = 150
-POOL = {"db__client__connection__pool__name": "orders"}
+POOL = {"db.client.connection.pool.name": "orders"}
 
 pytestmark = pytest.mark.slow
 
@@ -33,13 +33,12 @@ def server() -> Iterator[Sentry]:
 
 def pool(minute: int) -> bytes:
     """What a client reported in a minute of the last two and a half hours: three points, one of nobody's interest."""
-    at = now_seconds() - 60 * (MINUTES - minute)
-    used = point(min(60.0, minute * 0.5), at, db__client__connection__state="used", **POOL)
-    return request(
-        counter("db.client.connection.count", used, monotonic=False),
-        counter("db.client.connection.max", point(60, at, **POOL), monotonic=False),
-        gauge("v8js.memory.heap.used", point(1e6, at)),
-        deployment__environment__name="prod",
+    at = now_ms() / 1000 - 60 * (MINUTES - minute)
+    used = number_point(min(60.0, minute * 0.5), at, attributes=POOL | {"db.client.connection.state": "used"})
+    return metrics_request(
+        sum_metric("db.client.connection.count", used, monotonic=False),
+        sum_metric("db.client.connection.max", number_point(60, at, attributes=POOL), monotonic=False),
+        gauge("v8js.memory.heap.used", number_point(1e6, at)),
     )
 
 
@@ -71,7 +70,7 @@ def test_a_pool_that_fills_up_is_one_issue_even_if_the_daemon_is_killed(server: 
     (issue,) = capacity_issues(server)
     assert issue["contexts"]["capacity"]["limit"] == 60
     assert issue["tags"]["db.client.connection.pool.name"] == "orders"
-    assert issue["environment"] == "prod"
+    assert issue["environment"] == "production"
     assert metrics.value("otelbridge_metric_points_received") == 3 * MINUTES
     assert metrics.value("otelbridge_metric_points_dropped", reason="unwatched") == MINUTES
     assert metrics.value("otelbridge_metric_points_unaccounted") == 0
@@ -94,5 +93,5 @@ def test_the_sdk_of_an_application_can_send_its_metrics(server: Sentry, tmp_path
         settled(running, 2)
         provider.shutdown()
         assert running.metric("otelbridge_metric_points_measured") >= 1
-        assert running.metric("otelbridge_tracked_series", pipeline="metrics") == 1
+        wait_until(lambda: running.metric("otelbridge_tracked_series", pipeline="metrics") == 1, "its series is known")
         running.stop()

@@ -13,11 +13,6 @@ from tests.support import otlp, recordings
 NS_PER_SECOND = 1_000_000_000
 
 
-def now_seconds() -> float:
-    """For points of metrics."""
-    return time.time_ns() / NS_PER_SECOND
-
-
 def now_ms() -> float:
     """For `start_ms` of spans that are built."""
     return (time.time_ns() - otlp.START_NS) / otlp.MS

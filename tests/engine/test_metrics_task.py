@@ -24,10 +24,17 @@ from otelbridge.trackers.capacity import SPEC as CAPACITY
 from otelbridge.trackers.capacity import Config as CapacityConfig
 from tests.engine.conftest import raise_error
 from tests.engine.test_task import store_at
-from tests.support.otlp_metrics import DELTA, counter, gauge, histogram, point, request
+from tests.support.metrics import gauge, histogram, metrics_request, number_point, sum_metric
+from tests.support.otlp import START_NS
 
-START = 1_790_000_000.0
+START = START_NS / 1e9
 MINUTES = 150
+
+
+def request(*metrics: Any, **resource: str) -> bytes:
+    """Of a service with a few more resource attributes, written with `__` for dots."""
+    named = {name.replace("__", "."): value for name, value in resource.items()}
+    return metrics_request(*metrics, resource={"service.name": "shop", **named})
 
 
 @dataclass
@@ -98,7 +105,7 @@ def values(seen: list[tuple[str, dict[str, Any]]]) -> list[tuple[float, int]]:
 
 def test_a_level_is_measured_under_the_name_of_its_metric_with_all_attributes() -> None:
     body = request(
-        gauge("pool.busy", point(5, at=START, pool__name="orders")),
+        gauge("pool.busy", number_point(5, attributes={"pool.name": "orders"})),
         deployment__environment__name="prod",
         service__version="1.2",
         service__instance__id="pod-7",
@@ -122,50 +129,54 @@ def test_a_level_is_measured_under_the_name_of_its_metric_with_all_attributes() 
 
 
 def test_a_sum_that_may_fall_is_a_level() -> None:
-    assert values(Bench().see(request(counter("pool.busy", point(5, at=START), monotonic=False)))) == [(5.0, 1)]
+    assert values(Bench().see(request(sum_metric("pool.busy", number_point(5), monotonic=False)))) == [(5.0, 1)]
 
 
 def test_a_running_total_counts_by_what_it_adds() -> None:
     bench = Bench()
 
-    assert bench.see(request(counter("jobs", point(500, at=START)))) == []
-    assert values(bench.see(request(counter("jobs", point(507, at=START + 60))), at=START + 60)) == [(7.0, 1)]
+    assert bench.see(request(sum_metric("jobs", number_point(500)))) == []
+    assert values(bench.see(request(sum_metric("jobs", number_point(507, at=60))), at=START + 60)) == [(7.0, 1)]
 
 
 def test_totals_of_different_senders_are_different() -> None:
     bench = Bench()
-    bench.see(request(counter("jobs", point(500, at=START)), service__instance__id="a"))
+    bench.see(request(sum_metric("jobs", number_point(500)), service__instance__id="a"))
 
-    assert bench.see(request(counter("jobs", point(507, at=START + 60)), service__instance__id="b")) == []
+    assert bench.see(request(sum_metric("jobs", number_point(507, at=60)), service__instance__id="b")) == []
 
 
 def test_a_total_goes_on_under_a_new_release() -> None:
     bench = Bench()
-    bench.see(request(counter("jobs", point(500, at=START)), service__version="1"))
+    bench.see(request(sum_metric("jobs", number_point(500)), service__version="1"))
 
-    seen = bench.see(request(counter("jobs", point(507, at=START + 60)), service__version="2"), at=START + 60)
+    seen = bench.see(request(sum_metric("jobs", number_point(507, at=60)), service__version="2"), at=START + 60)
 
     assert values(seen) == [(7.0, 1)]
 
 
 def test_an_increment_is_measured_as_it_is() -> None:
-    assert values(Bench().see(request(counter("jobs", point(7, at=START), temporality=DELTA)))) == [(7.0, 1)]
+    assert values(Bench().see(request(sum_metric("jobs", number_point(7), temporality=1)))) == [(7.0, 1)]
+
+
+def latency(minute: int, total: float, count: int, temporality: int = 2) -> bytes:
+    time = START_NS + 60 * minute * 10**9
+    return request(histogram("latency", temporality, sum=total, count=count, time_unix_nano=time))
 
 
 def test_of_a_histogram_the_mean_counts_as_often_as_it_was_observed() -> None:
     bench = Bench()
-    bench.see(request(histogram("latency", total=10.0, count=4, at=START)))
+    bench.see(latency(0, 10.0, 4))
 
-    later = bench.see(request(histogram("latency", total=16.0, count=6, at=START + 60)), at=START + 60)
-    nothing_new = bench.see(request(histogram("latency", total=16.0, count=6, at=START + 120)), at=START + 120)
-    delta = request(histogram("latency", total=16.0, count=8, at=START + 180, temporality=DELTA))
-    of_itself = bench.see(delta, at=START + 180)
+    later = bench.see(latency(1, 16.0, 6), at=START + 60)
+    nothing_new = bench.see(latency(2, 16.0, 6), at=START + 120)
+    of_itself = bench.see(latency(3, 16.0, 8, temporality=1), at=START + 180)
 
     assert [values(seen) for seen in (later, nothing_new, of_itself)] == [[(3.0, 2)], [], [(2.0, 8)]]
 
 
 def test_a_point_that_does_not_say_when_is_of_now() -> None:
-    ((_, row),) = Bench().see(request(gauge("pool.busy", point(5))), at=START)
+    ((_, row),) = Bench().see(request(gauge("pool.busy", number_point(5, at=-START))))
 
     assert row["time"] == START + 0.5, "the end of the tick"
 
@@ -174,9 +185,9 @@ def test_every_point_is_measured_or_dropped_for_a_reason() -> None:
     bench = Bench()
     bench.see(
         request(
-            gauge("pool.busy", point(5), point(None), point(float("nan"))),
-            gauge("pool.idle", point(1), point(2)),
-            counter("jobs", point(500, at=START)),
+            gauge("pool.busy", number_point(5), number_point(None), number_point(float("nan"))),
+            gauge("pool.idle", number_point(1), number_point(2)),
+            sum_metric("jobs", number_point(500)),
         )
     )
     balance = bench.task.balance
@@ -187,7 +198,7 @@ def test_every_point_is_measured_or_dropped_for_a_reason() -> None:
 
 def test_what_was_counted_and_the_last_totals_outlive_a_restart(tmp_path: Path) -> None:
     first, second = Bench(), Bench()
-    first.see(request(counter("jobs", point(500, at=START)), gauge("pool.idle", point(1))))
+    first.see(request(sum_metric("jobs", number_point(500)), gauge("pool.idle", number_point(1))))
     store = store_at(tmp_path / "state.sqlite")
     store.save(first.task.progress(), 0.0)
     saved = store.load()
@@ -198,7 +209,7 @@ def test_what_was_counted_and_the_last_totals_outlive_a_restart(tmp_path: Path) 
 
     assert second.task.balance == first.task.balance
     assert saved.low_record == saved.position + 1
-    assert values(second.see(request(counter("jobs", point(507, at=START + 60))), at=START + 60)) == [(7.0, 1)]
+    assert values(second.see(request(sum_metric("jobs", number_point(507, at=60))), at=START + 60)) == [(7.0, 1)]
 
 
 def test_totals_that_cannot_be_read_are_told_and_cost_one_report() -> None:
@@ -211,7 +222,7 @@ def test_totals_that_cannot_be_read_are_told_and_cost_one_report() -> None:
 
     assert told == ["points of metrics"]
     for number in range(1, 3):
-        body = request(counter("jobs", point(number, at=START + number)))
+        body = request(sum_metric("jobs", number_point(number, at=number)))
         list(task.feed(decode_metrics([body]), [Stamp(number, START + number)]))
     task.settle()
     assert values(tracker.seen) == [(1.0, 1)]
@@ -219,21 +230,21 @@ def test_totals_that_cannot_be_read_are_told_and_cost_one_report() -> None:
 
 # findings
 
+POOL = {"db.client.connection.pool.name": "orders"}
+
 
 def pool(minute: int) -> bytes:
     """A pool of 60 connections that fills up, as a client reports it every minute."""
     used = min(60.0, minute * 0.5)
-    at = START + 60 * minute
+    at = 60.0 * minute
     return request(
-        counter(
+        sum_metric(
             "db.client.connection.count",
-            point(used, at, db__client__connection__state="used", db__client__connection__pool__name="orders"),
-            point(60 - used, at, db__client__connection__state="idle", db__client__connection__pool__name="orders"),
+            number_point(used, at, attributes=POOL | {"db.client.connection.state": "used"}),
+            number_point(60 - used, at, attributes=POOL | {"db.client.connection.state": "idle"}),
             monotonic=False,
         ),
-        counter(
-            "db.client.connection.max", point(60, at, db__client__connection__pool__name="orders"), monotonic=False
-        ),
+        sum_metric("db.client.connection.max", number_point(60, at, attributes=POOL), monotonic=False),
     )
 
 

@@ -12,7 +12,7 @@ import polars as pl
 
 from otelbridge.analysis.detector_table import DetectorTable
 from otelbridge.analysis.identities import Identity, Watched, hash_series, identity_of
-from otelbridge.analysis.saturation import SaturationDetector
+from otelbridge.analysis.saturation import MINUTE_SECONDS, SaturationDetector
 from otelbridge.core.component import ComponentSpec, Kind
 from otelbridge.core.errors import StateUnreadable
 from otelbridge.core.findings import Finding
@@ -109,12 +109,14 @@ class Capacity(Tracker):
         ]
 
     def _latest(self, watched: Watched, limit: Limit, frame: pl.DataFrame) -> pl.DataFrame:
-        """One row for each series whose limit is known: its latest value, and the sum of all.
+        """One row for each series whose limit is known and each minute: its latest value, and the sum of all.
 
-        What a tick measured of a series counts once: detectors look at minutes.
+        Detectors look at minutes: what a tick measured of one counts once. A tick of a backlog holds many of them.
         """
-        keyed = frame.with_columns(pl.Series("_series", hash_series(watched, frame)))
-        latest = keyed.group_by("_series", maintain_order=True).agg(
+        keyed = frame.with_columns(
+            pl.Series("_series", hash_series(watched, frame)), (pl.col(TIME) // MINUTE_SECONDS).alias("_minute")
+        )
+        latest = keyed.group_by("_series", "_minute", maintain_order=True).agg(
             pl.col(TIME).max(),
             (pl.col(VALUE) * pl.col(COUNT)).sum().alias("_sum"),
             pl.last(VALUE, TRACE_ID, SPAN_ID, RELEASE, *(key for key in watched[1] if key in frame.columns)),
