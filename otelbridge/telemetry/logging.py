@@ -1,8 +1,8 @@
 """The daemon's own log: readable on a terminal, JSON anywhere else, and never a flood.
 
 ERROR means that data was lost or a human is needed, WARNING that something is odd but handled, INFO that the daemon
-started, stopped or changed. Nothing logs per span. A message that repeats within ten seconds is counted instead, and
-the count is on the next one.
+started, stopped or changed. Nothing logs per span. A message that repeats within ten seconds, about the same thing, is
+counted instead, and the count is on the next one.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ QUIET_SECONDS = 10.0
 MAX_MESSAGES_REMEMBERED = 1000
 
 _Event = MutableMapping[str, Any]
+_ABOUT = ("level", "event", "component", "pipeline", "receiver", "exporter", "failed", "thread")
+"""What makes two messages the same: reasons and numbers may differ, what they are about may not."""
 
 
 class RepeatFilter:
@@ -29,12 +31,12 @@ class RepeatFilter:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._seen: dict[tuple[str, str, str], tuple[float, int]] = {}
+        self._seen: dict[tuple[str, ...], tuple[float, int]] = {}
 
     def __call__(self, _logger: object, _method: str, event: _Event) -> _Event:
         """The event, with `repeated` if it was dropped before; raises DropEvent for a repeat."""
         now = self._clock()
-        key = (str(event.get("level")), str(event.get("event")), str(event.get("component", "")))
+        key = tuple(str(event.get(field, "")) for field in _ABOUT)
         last, dropped = self._seen.get(key, (-QUIET_SECONDS, 0))
         if now - last < QUIET_SECONDS:
             self._seen[key] = (last, dropped + 1)

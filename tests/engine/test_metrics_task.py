@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -266,6 +267,7 @@ def feed(task: MetricsTask, minutes: Sequence[int]) -> None:
         pass
 
 
+@cache
 def whole() -> list[Finding]:
     task = filling()
     feed(task, range(1, MINUTES + 1))
@@ -281,7 +283,7 @@ def test_a_pool_that_fills_up_is_found_from_its_metrics_alone() -> None:
     assert finding.trace_id == 0
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(st.sets(st.integers(1, MINUTES), max_size=12))
 def test_any_cut_gives_the_same_findings(cuts: set[int]) -> None:
     task = filling()
@@ -296,7 +298,7 @@ def test_any_cut_gives_the_same_findings(cuts: set[int]) -> None:
     assert noted(task) == whole()
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(kills=st.sets(st.integers(1, MINUTES), max_size=6))
 def test_kills_at_any_point_give_the_same_findings(tmp_path_factory: pytest.TempPathFactory, kills: set[int]) -> None:
     path = tmp_path_factory.mktemp("state") / "state.sqlite"

@@ -45,6 +45,16 @@ def test_a_repeated_message_is_counted_instead(out: io.StringIO) -> None:
     assert second["repeated"] == 4
 
 
+def test_the_same_message_about_another_pipeline_is_no_repeat(out: io.StringIO) -> None:
+    configure("info", "json", Clock(), out)
+
+    for pipeline in ("traces", "metrics", "traces"):
+        logger("service").info("exporting", pipeline=pipeline)
+    structlog.reset_defaults()
+
+    assert [line["pipeline"] for line in lines(out)] == ["traces", "metrics"]
+
+
 def test_different_messages_are_not_repeats(out: io.StringIO) -> None:
     configure("info", "json", Clock(), out)
 
