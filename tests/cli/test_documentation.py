@@ -42,7 +42,7 @@ def test_the_files_are_written_and_pages_of_no_component_removed(
 def test_the_example_configuration_is_valid(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["validate", "--config", str(documentation.CHECKOUT / "config.example.yaml")]) == 0
 
-    assert capsys.readouterr().out == "valid: traces\n"
+    assert capsys.readouterr().out == "valid: traces, metrics\n"
 
 
 def test_the_example_configuration_changes_nothing_but_what_it_must() -> None:

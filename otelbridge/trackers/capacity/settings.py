@@ -8,7 +8,6 @@ from pydantic import Field, field_validator
 
 from otelbridge.core.component import ComponentConfig
 from otelbridge.semconv.limits import KNOWN_LIMITS, SENDER
-from otelbridge.semconv.measurements import LLM_COST, LLM_TOKENS
 from otelbridge.semconv.selection import Selection
 
 
@@ -34,15 +33,7 @@ class Limit(Selection):
 class Config(ComponentConfig):
     """Settings of capacity."""
 
-    limits: tuple[Limit, ...] = Field(
-        default=(),
-        examples=[
-            (
-                Limit(measurement=LLM_TOKENS.name, limit=10_000_000, per="day", by=("gen_ai.provider.name",)),
-                Limit(measurement=LLM_COST.name, limit=100, per="day", by=()),
-            )
-        ],
-    )
+    limits: tuple[Limit, ...] = ()
     """What has a limit that only you know."""
 
     known_limits: bool = True
