@@ -63,8 +63,8 @@ class Watching:
             self.report.warn(written.path, message, written.place())
         elif not is_metered:
             hint = did_you_mean(name, measured | makers.keys())
-            hint = hint or "; metrics that are received can be watched in a pipeline `metrics`"
-            self.report.add(written.path, f"there is no measurement `{name}`{hint}", written.place())
+            message = f"no processor measures `{name}`, and a metric is watched in a pipeline `metrics`{hint}"
+            self.report.add(written.path, message, written.place())
 
     def _warn(self, path: Path, message: str) -> None:
         found = self._at(path)
