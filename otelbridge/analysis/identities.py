@@ -8,6 +8,7 @@ from hashlib import blake2b
 import polars as pl
 
 from otelbridge.analysis.grouping import Hashes
+from otelbridge.core.measurements import ENVIRONMENT, INSTANCE, SERVICE
 
 Watched = tuple[str, tuple[str, ...]]
 """A measurement, and by which columns its series are told apart."""
@@ -23,9 +24,17 @@ def known_keys(identity: Identity) -> dict[str, str]:
 
 
 def finding_key(identity: Identity) -> tuple[str, ...]:
-    """What makes two findings about a series the same problem: the columns, too, or two selections would be one."""
+    """What makes two findings about a series the same problem: the columns, too, or two selections would be one.
+
+    Which instance of a service it is makes no difference: instances come and go, their problem stays.
+    """
     name, keys, values = identity
-    return (name, *(f"{key}={value or ''}" for key, value in zip(keys, values, strict=True)))
+    return (name, *(f"{key}={value or ''}" for key, value in zip(keys, values, strict=True) if key != INSTANCE))
+
+
+def subject(identity: Identity) -> str:
+    """The series in a title, where the service and the environment stand beside it."""
+    return " ".join(value for key, value in known_keys(identity).items() if key not in (ENVIRONMENT, SERVICE, INSTANCE))
 
 
 def hash_series(watched: Watched, frame: pl.DataFrame) -> Hashes:

@@ -24,7 +24,7 @@ class Finding:
         kind: the component's word for it, e.g. `n_plus_one`; an alert rule selects by it.
         level: how bad it is.
         title: one sentence for a human, without values that differ from trace to trace.
-        key: what makes two findings the same problem; stable over traces, restarts and releases.
+        key: what makes two findings the same problem, and one issue; stable over traces, restarts and releases.
         time: log time, seconds since the epoch.
         tags: short searchable values.
         contexts: named groups of details.
@@ -33,6 +33,8 @@ class Finding:
         service: `service.name` of the example.
         environment: deployment environment of the example, "" when unknown.
         release: service version of the example, "" when unknown.
+        instance: which of several processes of the service it is about, "" for all of them. Each has a life of its own,
+            all of them are one issue: processes come and go.
         state: `once`, or what became of the finding of this kind and key.
     """
 
@@ -48,6 +50,7 @@ class Finding:
     service: str = ""
     environment: str = ""
     release: str = ""
+    instance: str = ""
     state: State = "once"
 
 

@@ -30,7 +30,7 @@ class _Open(msgspec.Struct, array_like=True):
 
 
 class OpenFindings:
-    """The open findings of one task, by kind and key.
+    """The open findings of one task, by kind, key and instance.
 
     State: at most MAX_OPEN entries; the one longest not raised again is forgotten first.
     """
@@ -49,7 +49,7 @@ class OpenFindings:
                 yield finding
                 continue
             self._is_saved = False
-            key = (finding.kind, *finding.key)
+            key = (finding.kind, *finding.key, *([finding.instance] if finding.instance else []))
             entry = self._open.get(key)
             if finding.state == "resolved":
                 if entry is not None:

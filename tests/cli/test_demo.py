@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from otelbridge.cli.demo import orders
+from otelbridge.cli.demo import orders, outage, pool
 from otelbridge.cli.demo.child import Addresses, addresses
 from otelbridge.cli.demo.outcome import Balance, Call, Error, Finding, Stored, Transaction, read_balance, read_stored
 from otelbridge.cli.demo.provider import Billed
@@ -29,6 +29,8 @@ BALANCE = Balance(
     waiting=0,
     rules={"llm": (1, 0), "default": (1, 4)},
     requests={"grpc": 2, "http": 1},
+    points=pool.POINTS,
+    watched_points=pool.POINTS,
 )
 CALL = Call("gpt-4o-mini", "ada", 1000, 0, 200, 0.00027)
 N_PLUS_ONE = Finding(
@@ -69,6 +71,36 @@ SPIKE = Finding(
     key=("error_spike", "orders"),
     trace_id="6" * 32,
 )
+SPREAD = Finding(
+    "Failures spread from ledger",
+    {
+        "root": "ledger",
+        "count": 3,
+        "calls": ["payments -> ledger", "checkout -> payments"],
+        "start": "2026-11-28T04:10:40+00:00",
+        "time": "2026-11-28T04:11:10+00:00",
+    },
+    kind="cascade",
+    service="ledger",
+    state="raised",
+    key=("cascade", "ledger"),
+    trace_id="6" * 32,
+)
+FILLING = Finding(
+    "db.client.connection.count orders-db is filling up",
+    {
+        "measurement": "db.client.connection.count",
+        "limit": 40.0,
+        "utilization": 0.42,
+        "growth_per_hour": 0.35,
+        "seconds_to_saturation": 6120.0,
+        "time": "2026-11-28T05:40:10+00:00",
+    },
+    kind="capacity",
+    service="orders",
+    state="raised",
+    key=("capacity", "orders-db"),
+)
 SPIKE_ENDED = replace(
     SPIKE,
     title="Errors of orders are as rare as before: OrderLocked",
@@ -86,7 +118,7 @@ STORED = Stored(
     errors=(
         Error("InvalidRatingError", "'x' is not a rating", "rate (app.py:7)", "POST /ratings", ("ValueError: x",)),
     ),
-    findings=(N_PLUS_ONE, SLOWER, SPIKE, SPIKE_ENDED),
+    findings=(N_PLUS_ONE, SPREAD, FILLING, SLOWER, SPIKE, SPIKE_ENDED),
     slow_queries=(("GET /search", "Slow query detected: documents (600ms)"),),
     calls=(CALL, replace(CALL, user="grace", model="gpt-5-mini", cost_usd=0.001)),
     envelopes=5,
@@ -101,7 +133,17 @@ SHOWN = Shown(
 
 
 def with_findings(*findings: Finding) -> Shown:
+    """These instead of all that were made of spans alone."""
+    return replace(SHOWN, stored=replace(STORED, findings=(*findings, SPREAD, FILLING)))
+
+
+def only(*findings: Finding) -> Shown:
     return replace(SHOWN, stored=replace(STORED, findings=findings))
+
+
+def without(finding: Finding) -> Shown:
+    rest = tuple(one for one in STORED.findings if one is not finding)
+    return replace(SHOWN, stored=replace(STORED, findings=rest))
 
 
 def environment(temporary: Path) -> dict[str, str]:
@@ -118,6 +160,10 @@ def environment(temporary: Path) -> dict[str, str]:
         "http_proxy": elsewhere,
         "OPENAI_BASE_URL": elsewhere,
     }
+
+
+OUTAGE_FAILED = len(outage.FAILING) * 60 // outage.SECONDS_BETWEEN
+OUTAGE_FINE = outage.MINUTES * 60 // outage.SECONDS_BETWEEN - OUTAGE_FAILED
 
 
 def section(printed: str, title: str) -> str:
@@ -147,11 +193,11 @@ def test_the_demo_finds_what_its_application_does(tmp_path: Path) -> None:
         section(printed, "Received"),
     )
     kept = section(printed, "Kept, and why")
-    failed = 1 + sum(request.is_failed for request in orders.requests())
+    failed = 1 + sum(request.is_failed for request in orders.requests()) + OUTAGE_FAILED
     assert re.search(rf"errors +100 % +{failed} +{failed} +0", kept)
     assert re.search(r"findings +100 % +2 +2 +0", kept)
     assert re.search(r"llm +100 % +12 +12 +0", kept)
-    assert re.search(r"default +10 % +150 +\d+ +\d\d+", kept)
+    assert re.search(rf"default +10 % +{150 + OUTAGE_FINE} +\d+ +\d\d+", kept)
     findings = section(printed, "Findings")
     assert "N+1 query: SELECT messages in GET /conversations" in findings
     assert "15 times in one trace" in findings
@@ -164,7 +210,9 @@ def test_the_demo_finds_what_its_application_does(tmp_path: Path) -> None:
     assert re.search(r"spike: OrderLocked\n +how often +3\d\.\d% of all requests, [4-7]\d times the normal", findings)
     assert re.search(r"over +\d\d:\d\d:\d\d UTC: Errors of orders are as rare as before", findings)
     assert findings.count("kept by the rule `findings`") == 1
-    assert findings.count("kept by the rule `errors`") == 1
+    assert findings.count("kept by the rule `errors`") == 2
+    assert re.search(r"spread from ledger\n +through +payments -> ledger, checkout -> payments\n", findings)
+    assert re.search(r"orders-db is filling up\n +how full +\d\d% of 40, \+\d\d% an hour\n +full in", findings)
     assert re.search(r"documents \(6\d\dms\), in GET /search", section(printed, "Slow queries"))
     errors = section(printed, "Errors")
     assert "InvalidRatingError: 'eleven' is not a rating" in errors
@@ -243,6 +291,12 @@ def test_a_demo_in_which_all_was_found_keeps_its_promises() -> None:
             with_findings(N_PLUS_ONE, replace(SLOWER, trace_id="7" * 32), SPIKE),
             "the example of a finding was not kept",
         ),
+        (
+            replace(SHOWN, balance=replace(BALANCE, points=pool.POINTS - 1)),
+            f"{pool.POINTS - 1} of {pool.POINTS} data points were received",
+        ),
+        (without(FILLING), "0 findings of capacity were made, not the one of the pool orders-db"),
+        (without(SPREAD), "0 cascades were found, not the one from ledger"),
         (replace(SHOWN, stored=replace(STORED, slow_queries=())), "the slow query of GET /search was not found"),
         (replace(SHOWN, stored=replace(STORED, errors=())), "the exception of POST /ratings was not found"),
         (replace(SHOWN, bill=SHOWN.bill[:1]), "the tokens are not those that the provider billed"),
@@ -330,6 +384,10 @@ otelbridge_sampling_traces_total{outcome="dropped",pipeline="traces",rule="defau
 otelcol_receiver_requests_total{outcome="success",receiver="otlp",transport="grpc"} 2.0
 otelcol_receiver_requests_total{outcome="refused",receiver="otlp",transport="grpc"} 3.0
 otelcol_receiver_requests_total{outcome="success",receiver="otlp",transport="http"} 1.0
+# TYPE otelbridge_metric_points_received_total counter
+otelbridge_metric_points_received_total{pipeline="metrics"} 720.0
+# TYPE otelbridge_metric_points_measured_total counter
+otelbridge_metric_points_measured_total{pipeline="metrics"} 720.0
 """
 
     assert read_balance(exposition) == BALANCE
@@ -420,24 +478,40 @@ def test_where_a_finding_is_in_its_life_is_read() -> None:
 
 
 def test_a_degradation_is_told_with_its_levels_its_beginning_and_its_example() -> None:
-    printed = section("\n".join(report(with_findings(SLOWER), kept_folder=False)), "Findings")
+    printed = section("\n".join(report(only(SLOWER), kept_folder=False)), "Findings")
 
     assert [line.strip() for line in printed.splitlines()] == [
         "Queries: postgresql SELECT orders became slower",
         "how much      19.9 -> 35.5 ms, +78%",
-        "since         05:06:00 UTC, told 5 minutes later",
+        "since         05:06:00 UTC, told 5 min later",
         "where         orders",
         "example       trace 55555555, kept by the rule `findings`",
     ]
 
 
+def test_a_cascade_is_told_with_its_way_and_what_fills_up_with_when_it_is_full() -> None:
+    printed = section("\n".join(report(only(FILLING, SPREAD), kept_folder=False)), "Findings")
+
+    assert [line.strip() for line in printed.splitlines()] == [
+        "Failures spread from ledger",
+        "through       payments -> ledger, checkout -> payments",
+        "since         04:10:40 UTC, told 0 min later",
+        "where         ledger",
+        "example       trace 66666666, kept by the rule `errors`",
+        "db.client.connection.count orders-db is filling up",
+        "how full      42% of 40, +35% an hour",
+        "full in       102 minutes, if it goes on like this",
+        "where         orders",
+    ]
+
+
 def test_the_end_of_a_spike_stands_with_its_beginning() -> None:
-    printed = section("\n".join(report(with_findings(SPIKE_ENDED, SPIKE), kept_folder=False)), "Findings")
+    printed = section("\n".join(report(only(SPIKE_ENDED, SPIKE), kept_folder=False)), "Findings")
 
     assert [line.strip() for line in printed.splitlines()] == [
         "Errors of orders spike: OrderLocked",
         "how often     33.0% of all requests, 57 times the normal 0.57%",
-        "since         06:10:40 UTC, told 5 minutes later",
+        "since         06:10:40 UTC, told 5 min later",
         "where         orders",
         "over          06:25:40 UTC: Errors of orders are as rare as before: OrderLocked",
         "example       trace 66666666, kept by the rule `errors`",

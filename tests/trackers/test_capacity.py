@@ -5,6 +5,8 @@ import pytest
 
 from otelbridge.analysis.identities import hash_series
 from otelbridge.core.findings import Finding
+from otelbridge.engine.open_findings import OpenFindings
+from otelbridge.exporters.sentry.findings import finding_event
 from otelbridge.semconv.measurements import LLM_TOKENS
 from otelbridge.trackers.capacity import Capacity, Config
 from otelbridge.trackers.capacity.limits import ToldLimits
@@ -97,9 +99,25 @@ def test_a_limit_that_a_metric_tells_is_known_and_each_series_has_its_own() -> N
     (finding,) = filling(Capacity(Config()))
 
     assert finding.tags["db.client.connection.pool.name"] == "orders"
-    assert finding.title == f"{POOL} a orders is filling up"
+    assert finding.title == f"{POOL} orders is filling up"
     assert finding.contexts["capacity"]["limit"] == 60.0
     assert finding.contexts["capacity"]["utilization"] == pytest.approx(0.6, abs=0.1)
+
+
+def test_pools_of_two_instances_have_lives_of_their_own_and_one_issue() -> None:
+    tracker = Capacity(Config())
+    found: list[Finding] = []
+    for number in range(240):
+        rows = [points(number, "used", number * 60.0 / 300.0, instance=instance) for instance in ("a", "b")]
+        limits = [points(number, "", 60.0, instance=instance) for instance in ("a", "b")]
+        found += tracker.observe({POOL: frame(*rows), MAX: frame(*limits)}, START + number * MINUTE)
+
+    told = list(OpenFindings().admit(found))
+    events = [finding_event(finding) for finding in told]
+
+    assert [finding.instance for finding in told] == ["a", "b"]
+    assert events[0]["fingerprint"] == events[1]["fingerprint"]
+    assert events[0]["event_id"] != events[1]["event_id"]
 
 
 def test_a_series_whose_limit_nobody_tells_is_not_watched() -> None:

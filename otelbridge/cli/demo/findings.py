@@ -9,6 +9,7 @@ from typing import Any
 from otelbridge.cli.demo.outcome import Finding, Stored, Transaction
 
 N_PLUS_ONE, DEGRADATION, ERROR_SPIKE = "n_plus_one", "degradation", "error_spike"
+CASCADE, CAPACITY = "cascade", "capacity"
 RESOLVED = "resolved"
 
 Fact = tuple[str, str]
@@ -31,7 +32,8 @@ def facts(finding: Finding, stored: Stored) -> Iterator[Fact]:
     if finding.kind != N_PLUS_ONE:
         yield "where", finding.service
         yield "over", _over(finding, stored.findings)
-        yield "example", _example(finding, stored)
+        if finding.kind != CAPACITY:  # metrics have no trace to show
+            yield "example", _example(finding, stored)
 
 
 def _no_facts(_context: Mapping[str, Any]) -> Iterator[Fact]:
@@ -57,17 +59,30 @@ def _failing(context: Mapping[str, Any]) -> Iterator[Fact]:
     yield "since", _since(context["start"], context["time"])
 
 
+def _spreading(context: Mapping[str, Any]) -> Iterator[Fact]:
+    yield "through", ", ".join(context["calls"])
+    yield "since", _since(context["start"], context["time"])
+
+
+def _filling(context: Mapping[str, Any]) -> Iterator[Fact]:
+    yield "how full", f"{context['utilization']:.0%} of {context['limit']:g}, {context['growth_per_hour']:+.0%} an hour"
+    if "seconds_to_saturation" in context:
+        yield "full in", f"{context['seconds_to_saturation'] / 60:.0f} minutes, if it goes on like this"
+
+
 _FACTS: Mapping[str, Callable[[Mapping[str, Any]], Iterator[Fact]]] = {
     N_PLUS_ONE: _repeated,
     DEGRADATION: _slower,
     ERROR_SPIKE: _failing,
+    CASCADE: _spreading,
+    CAPACITY: _filling,
 }
 
 
 def _since(begin: str, known: str) -> str:
     """Both moments are the data's: how long it took to be sure, in its own time."""
     minutes = (datetime.fromisoformat(known) - datetime.fromisoformat(begin)).total_seconds() / 60
-    return f"{_clock(begin)}, told {minutes:.0f} minutes later"
+    return f"{_clock(begin)}, told {minutes:.0f} min later"
 
 
 def _over(finding: Finding, findings: Sequence[Finding]) -> str:

@@ -26,6 +26,8 @@ class Balance:
         waiting: kept spans that are not delivered yet.
         rules: traces kept and dropped, by sampling rule.
         requests: export requests that were acknowledged, by transport.
+        points: data points of metrics that were read from the log.
+        watched_points: those of them that a tracker watches.
     """
 
     received: int
@@ -35,6 +37,8 @@ class Balance:
     waiting: int
     rules: Mapping[str, tuple[int, int]]
     requests: Mapping[str, int]
+    points: int = 0
+    watched_points: int = 0
 
     @property
     def is_even(self) -> bool:
@@ -142,6 +146,8 @@ def read_balance(exposition: str) -> Balance:
         waiting=total("otelbridge_spans_outbox"),
         rules={rule: traces for rule, traces in rules.items() if any(traces)},
         requests=requests,
+        points=total("otelbridge_metric_points_received_total"),
+        watched_points=total("otelbridge_metric_points_measured_total"),
     )
 
 

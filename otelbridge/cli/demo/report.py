@@ -7,8 +7,18 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from textwrap import wrap
 
-from otelbridge.cli.demo import orders
-from otelbridge.cli.demo.findings import DEGRADATION, ERROR_SPIKE, N_PLUS_ONE, RESOLVED, example, facts, raised
+from otelbridge.cli.demo import orders, outage, pool
+from otelbridge.cli.demo.findings import (
+    CAPACITY,
+    CASCADE,
+    DEGRADATION,
+    ERROR_SPIKE,
+    N_PLUS_ONE,
+    RESOLVED,
+    example,
+    facts,
+    raised,
+)
 from otelbridge.cli.demo.outcome import Balance, Call, Finding, Stored, Transaction
 from otelbridge.cli.demo.provider import Billed
 from otelbridge.processors.dynamic_sampling.settings import DEFAULT_RULE
@@ -63,7 +73,7 @@ def broken_promises(shown: Shown) -> list[str]:
     counted = [(call.model, call.input_tokens, call.output_tokens) for call in stored.calls]
     billed = [(call.model, call.input_tokens, call.output_tokens) for call in shown.bill]
     slow_queries, errors = stored.slow_queries, stored.errors
-    slower, spikes = raised(stored, DEGRADATION), raised(stored, ERROR_SPIKE)
+    slower, spikes, spread, filling = (raised(stored, kind) for kind in (DEGRADATION, ERROR_SPIKE, CASCADE, CAPACITY))
     promises = {
         f"{balance.received} of {shown.sent} spans were received": balance.received == shown.sent,
         "received is not kept + dropped + held": balance.is_even,
@@ -79,7 +89,17 @@ def broken_promises(shown: Shown) -> list[str]:
         f"{len(spikes)} error spikes were found, not the one of {orders.ERROR}": (
             [finding.context.get("error_type") for finding in spikes] == [orders.ERROR]
         ),
-        "the example of a finding was not kept": all(example(finding, stored) for finding in (*slower, *spikes)),
+        f"{balance.points} of {pool.POINTS} data points were received": balance.points == pool.POINTS,
+        f"{len(filling)} findings of capacity were made, not the one of the pool {pool.NAME}": (
+            [finding.context.get("measurement") for finding in filling] == [pool.USED]
+        ),
+        f"{len(spread)} cascades were found, not the one from {outage.ROOT}": (
+            [(finding.context.get("root"), finding.context.get("count")) for finding in spread]
+            == [(outage.ROOT, len(outage.SERVICES))]
+        ),
+        "the example of a finding was not kept": all(
+            example(finding, stored) for finding in (*slower, *spikes, *spread)
+        ),
         "the slow query of GET /search was not found": any("/search" in where for where, _ in slow_queries),
         "the exception of POST /ratings was not found": any("/ratings" in error.transaction for error in errors),
         "the tokens are not those that the provider billed": sorted(counted) == sorted(billed),
@@ -114,6 +134,7 @@ def _received(shown: Shown) -> Iterator[str]:
     requests = shown.balance.requests
     how = " and ".join(f"{number} requests over {transport}" for transport, number in sorted(requests.items()))
     yield f"{shown.balance.received} of {shown.sent} spans that the applications sent, in {how}"
+    yield f"{shown.balance.points} data points of metrics, {shown.balance.watched_points} of them watched"
 
 
 def _kept(balance: Balance) -> Iterator[str]:

@@ -28,7 +28,7 @@ def finding_event(finding: Finding) -> dict[str, Any]:
     """The event of a finding. Equal findings give equal ids; all of the life of one has the same fingerprint."""
     trace_id, span_id = f"{finding.trace_id:032x}", f"{finding.span_id:016x}"
     event: dict[str, Any] = {
-        "event_id": event_id("finding", finding.kind, finding.state, *finding.key, trace_id, finding.time),
+        "event_id": event_id(*_told_once(finding), trace_id, finding.time),
         "timestamp": finding.time,
         "platform": "other",
         "level": finding.level,
@@ -48,6 +48,12 @@ def finding_event(finding: Finding) -> dict[str, Any]:
     if release:
         event["release"] = release
     return event
+
+
+def _told_once(finding: Finding) -> tuple[str, ...]:
+    """What no two events of one moment share."""
+    instance = (finding.instance,) if finding.instance else ()
+    return ("finding", finding.kind, finding.state, *finding.key, *instance)
 
 
 def _tags(finding: Finding) -> dict[str, str]:

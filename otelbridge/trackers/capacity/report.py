@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from otelbridge.analysis.identities import Identity, finding_key, known_keys
+from otelbridge.analysis.identities import Identity, finding_key, known_keys, subject
 from otelbridge.core.findings import Finding, readable
-from otelbridge.core.measurements import ENVIRONMENT, SERVICE
+from otelbridge.core.measurements import ENVIRONMENT, INSTANCE, SERVICE
 from otelbridge.trackers.capacity.settings import Limit
 
 KIND = "capacity"
@@ -28,7 +28,7 @@ def finding(
     """
     name, series = identity[0], known_keys(identity)
     is_alert = said["kind"] == "alert"
-    what = " ".join((name, *(value for key, value in series.items() if key not in (ENVIRONMENT, SERVICE))))
+    what = f"{name} {subject(identity)}".rstrip()
     told = {
         "measurement": limit.measurement,
         "unit": limit.unit,
@@ -48,5 +48,6 @@ def finding(
         service=series.get(SERVICE, ""),
         environment=series.get(ENVIRONMENT, ""),
         release=example["release"] or "",
+        instance=series.get(INSTANCE, ""),
         state="raised" if is_alert else "resolved",
     )

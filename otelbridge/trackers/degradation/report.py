@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from otelbridge.analysis.identities import Identity, finding_key, known_keys
+from otelbridge.analysis.identities import Identity, finding_key, known_keys, subject
 from otelbridge.core.findings import Finding, readable
-from otelbridge.core.measurements import ENVIRONMENT, SERVICE
+from otelbridge.core.measurements import ENVIRONMENT, INSTANCE, SERVICE
 
 KIND = "degradation"
 
@@ -39,14 +39,13 @@ def finding(said: Mapping[str, Any], identity: Identity, unit: str, example: Map
     """
     measurement, series = identity[0], known_keys(identity)
     is_alert = said["kind"] == "alert"
-    what = " ".join(value for key, value in series.items() if key not in (ENVIRONMENT, SERVICE))
-    subject = _WORDS.get(measurement, measurement) + (f": {what}" if what else "")
+    what, which = _WORDS.get(measurement, measurement), subject(identity)
     change = _CHANNELS.get(str(said.get("channel")), "became slower") if is_alert else _ENDS[said["kind"]]
     told = {"measurement": measurement, "unit": unit, **{key: value for key, value in said.items() if key != "kind"}}
     return Finding(
         kind=KIND,
         level="warning" if is_alert else "info",
-        title=f"{subject} {change}",
+        title=f"{what}: {which} {change}" if which else f"{what} {change}",
         key=finding_key(identity),
         time=now,
         tags={"measurement": measurement, **series},
@@ -56,5 +55,6 @@ def finding(said: Mapping[str, Any], identity: Identity, unit: str, example: Map
         service=series.get(SERVICE, ""),
         environment=series.get(ENVIRONMENT, ""),
         release=example["release"] or "",
+        instance=series.get(INSTANCE, ""),
         state="raised" if is_alert else "resolved",
     )
