@@ -177,14 +177,19 @@ class Otelbridge(Collector):
                 return
 
     def settle(self) -> None:
-        """All spans read from the log, none undecided, none waiting for the destination."""
+        """All spans read from the log, none undecided, everything kept delivered.
+
+        An empty outbox does not say so: for up to a second after a decision its parcels wait for the next checkpoint.
+        """
         deadline = time.monotonic() + SETTLE_SECONDS
         while True:
             time.sleep(POLL_SECONDS)
             self.check_alive()
             now = self.metrics()
-            waiting = now["otelbridge_spans_held"] + now["otelcol_exporter_queue_size"]
-            if now["otelbridge_spans_received"] == self.sent_spans and waiting == 0:
+            waiting = now["otelbridge_spans_kept"] - now.get(
+                "otelcol_exporter_sent_spans", 0.0
+            )  # none before the first
+            if now["otelbridge_spans_received"] == self.sent_spans and now["otelbridge_spans_held"] + waiting == 0:
                 return
             if time.monotonic() > deadline:
                 raise self.fail(f"not settled: {self.sent_spans} sent, {now}")

@@ -101,7 +101,7 @@ class Appender(Generic[Decoded]):
         except RetryLater as error:
             return [(item, error) for item in group]
         stamps = [Stamp(record.sequence, record.time) for record in records]
-        self._handover.put(Group(decoded, self._wire.items(decoded), stamps, sum(map(len, bodies))))
+        self._handover.put(Group(decoded, stamps, self._wire.items(decoded), self._wire.size(decoded)))
         return list(zip(group, self._wire.accepted(bodies, decoded), strict=True))
 
     def _answer(self, answers: list[tuple[_Waiting, Accepted | OtelbridgeError]]) -> None:

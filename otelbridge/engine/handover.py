@@ -15,16 +15,21 @@ from typing import Generic
 from otelbridge.engine.progress import Stamp
 from otelbridge.engine.wires import Decoded
 
-DECODED_SIZE = 4  # decoded spans take about this many times the bytes of their requests (measured on 309 B spans)
-
 
 @dataclass(frozen=True, slots=True)
 class Group(Generic[Decoded]):
-    """Requests that were appended together, decoded; `items` are their spans or data points."""
+    """Requests that were appended together, decoded.
+
+    Attributes:
+        decoded: of all of them.
+        stamps: one a request.
+        items: their spans or data points.
+        bytes: memory that they take, decoded.
+    """
 
     decoded: Decoded
-    items: int
     stamps: Sequence[Stamp]
+    items: int
     bytes: int
 
 
@@ -41,13 +46,12 @@ class Handover(Generic[Decoded]):
 
     def put(self, group: Group[Decoded]) -> None:
         """Offer a group; ignored when there is no room."""
-        size = group.bytes * DECODED_SIZE
         with self._changed:
-            if self._groups and self._bytes + size > self._capacity_bytes:
+            if self._groups and self._bytes + group.bytes > self._capacity_bytes:
                 self._woken = True
             else:
                 self._groups.append(group)
-                self._bytes += size
+                self._bytes += group.bytes
                 self._items += group.items
             self._changed.notify()
 
@@ -88,5 +92,5 @@ class Handover(Generic[Decoded]):
 
     def _drop_first(self) -> None:
         group = self._groups.popleft()
-        self._bytes -= group.bytes * DECODED_SIZE
+        self._bytes -= group.bytes
         self._items -= group.items

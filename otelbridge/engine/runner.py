@@ -64,13 +64,15 @@ class Runner:
     _stop: threading.Event = field(default_factory=threading.Event)
     _last_checkpoint: float = 0.0
     _unsaved: Progress | None = None
+    _reads_log: bool = False  # the last step was fed from the log: there may be more, and nothing to wait for
 
     def run(self, saved: Resumption) -> None:
         """Resume, then work until stopped; a last checkpoint is taken at the end."""
         self.resume(saved)
         while not self._stop.is_set():
             self.step()
-            self.handover.wait(self.batch_spans // 2, self._patience_seconds())
+            if not self._reads_log:
+                self.handover.wait(self.batch_spans // 2, self._patience_seconds())
         while self.step():  # what was acknowledged before the end
             pass
         if self.decide_on_stop:
@@ -104,6 +106,7 @@ class Runner:
 
     def step(self) -> bool:
         """Feed what there is, or let the clock advance the task; true if there was something to feed."""
+        self._reads_log = False
         if self._is_stalled():
             return False
         groups = self.handover.take(self.health.position, self.batch_spans)
@@ -115,6 +118,7 @@ class Runner:
             if not records:
                 self._idle()
                 return False
+            self._reads_log = True
             decoded = self.task.wire.decode([record.payload for record in records])
             stamps = [Stamp(record.sequence, record.time) for record in records]
         for _boundary in self.task.feed(decoded, stamps):

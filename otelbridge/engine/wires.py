@@ -23,12 +23,14 @@ class Wire(Generic[Decoded]):
         decode: requests together; raises Undecodable if one of them is none.
         concatenate: several decoded groups of requests as one.
         items: how many spans or data points there are.
+        size: bytes of memory that they take, decoded.
         accepted: what to tell the client of each request, given the requests and what was decoded of them.
     """
 
     decode: Callable[[Sequence[bytes]], Decoded]
     concatenate: Callable[[Sequence[Decoded]], Decoded]
     items: Callable[[Decoded], int]
+    size: Callable[[Decoded], int]
     accepted: Callable[[Sequence[bytes], Decoded], list[Accepted]]
 
 
@@ -43,10 +45,13 @@ def _accepted_spans(requests: Sequence[bytes], decoded: DecodedSpans) -> list[Ac
     ]
 
 
-SPANS: Wire[DecodedSpans] = Wire(decode, concatenate, lambda decoded: decoded.spans, _accepted_spans)
+SPANS: Wire[DecodedSpans] = Wire(
+    decode, concatenate, lambda decoded: decoded.spans, lambda decoded: decoded.bytes, _accepted_spans
+)
 POINTS: Wire[DecodedMetrics] = Wire(
     decode_metrics,
     concatenate_metrics,
     lambda decoded: decoded.points,
+    lambda decoded: decoded.bytes,
     lambda _requests, decoded: [Accepted(points) for points in decoded.points_per_request],
 )

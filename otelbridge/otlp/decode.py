@@ -50,6 +50,12 @@ class DecodedSpans:
         """Number of spans."""
         return len(self.raw)
 
+    @property
+    def bytes(self) -> int:
+        """Memory that the arrays take; scopes are a few objects a request."""
+        arrays = (self.raw, self.fields, self.distinct_attributes, self.attributes, self.attribute_spans)
+        return sum(array.nbytes for array in arrays)
+
 
 def decode(requests: Sequence[bytes]) -> DecodedSpans:
     """Decode requests together; raises Undecodable if any of them is not an ExportTraceServiceRequest.
@@ -85,7 +91,7 @@ def decode(requests: Sequence[bytes]) -> DecodedSpans:
         spans_per_request[request] += count
     return DecodedSpans(
         raw=raw,
-        fields=fields.drop_columns(["attributes"]),
+        fields=_alone(fields.drop_columns(["attributes"])),
         distinct_attributes=attributes,
         attributes=distinct.indices,
         attribute_spans=pc.list_parent_indices(attribute_lists),
@@ -93,6 +99,15 @@ def decode(requests: Sequence[bytes]) -> DecodedSpans:
         spans_per_scope=counts,
         spans_per_request=spans_per_request,
     )
+
+
+def _alone(columns: pa.RecordBatch) -> pa.RecordBatch:
+    """A copy that keeps nothing else alive.
+
+    Columns that ptars returned together are freed together, so those that are dropped would stay as long as the
+    others: attributes, 360 of 1060 bytes that a decoded span of 387 bytes took. The copy costs 0.03 us a span.
+    """
+    return pa.concat_batches([columns, columns.slice(0, 0)])
 
 
 def concatenate(parts: Sequence[DecodedSpans]) -> DecodedSpans:

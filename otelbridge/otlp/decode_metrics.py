@@ -79,6 +79,13 @@ class DecodedMetrics:
         """Number of data points."""
         return len(self.fields)
 
+    @property
+    def bytes(self) -> int:
+        """Memory that the arrays take; scopes are a few objects a request."""
+        of_metrics = (self.names, self.units, self.points_per_metric)
+        of_points = (self.fields, self.distinct_attributes, self.attributes, self.attribute_points)
+        return sum(array.nbytes for array in (*of_metrics, *of_points))
+
 
 @dataclass(frozen=True, slots=True)
 class _Envelope:

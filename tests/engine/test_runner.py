@@ -12,6 +12,7 @@ import pytest
 
 from otelbridge.core.component import Accepted
 from otelbridge.core.errors import RetryLater, Undecodable
+from otelbridge.engine import runner
 from otelbridge.engine.appender import Appender
 from otelbridge.engine.handover import Handover
 from otelbridge.engine.progress import Progress
@@ -149,6 +150,22 @@ def test_a_runner_that_is_behind_reads_the_log(rig: Rig) -> None:
     rig.work(until=1004.0)
 
     assert len(rig.bodies()) == 20
+
+
+def test_a_runner_that_reads_the_log_does_not_wait_between_reads(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "READ_BYTES", 1)  # one record a read
+    rig.submit(*(request(span(f"r{i}"), trace=i) for i in range(20)))
+    waited_at: list[int] = []
+
+    class Impatient(Handover[DecodedSpans]):
+        def wait(self, items: int, timeout_seconds: float) -> None:
+            waited_at.append(rig.runner.health.position)
+            rig.runner.stop()
+
+    rig.runner.handover = Impatient(MIB)
+    rig.runner.run(rig.store.load())
+
+    assert waited_at == [20]
 
 
 def test_after_a_kill_the_buffer_is_refilled_and_nothing_is_repeated(rig: Rig) -> None:

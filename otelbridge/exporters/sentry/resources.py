@@ -141,13 +141,13 @@ def platform(language: str) -> str:
 
 def release_name(version: str) -> str | None:
     """A version as Sentry takes it for a release; None when there is nothing it takes."""
-    name = clip_bytes(version.translate(_FORBIDDEN).strip(), MAX_RELEASE_BYTES)
+    name = clip_bytes(version.translate(_FORBIDDEN).strip(), MAX_RELEASE_BYTES).rstrip()
     return None if name in _NO_RELEASE else name
 
 
 def environment_name(environment: str) -> str | None:
     """A deployment environment as Sentry takes it; None when there is nothing it takes."""
-    name = clip_bytes(environment.translate(_FORBIDDEN).strip(), MAX_ENVIRONMENT_BYTES)
+    name = clip_bytes(environment.translate(_FORBIDDEN).strip(), MAX_ENVIRONMENT_BYTES).rstrip()
     return None if name.lower() in _NO_ENVIRONMENT else name
 
 

@@ -48,6 +48,7 @@ def test_the_resource_says_where_it_happened() -> None:
         ("service.version", "feature/x", "release", "feature-x"),
         ("service.version", "latest", "release", None),
         ("service.version", "v" * 300, "release", "v" * 200),
+        ("service.version", "v" * 199 + " " + "v" * 9, "release", "v" * 199),
         ("deployment.environment", "qa/2", "environment", "qa-2"),
         ("deployment.environment", "None", "environment", None),
         ("deployment.environment", "e" * 100, "environment", "e" * 64),
