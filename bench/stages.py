@@ -28,11 +28,12 @@ from otelbridge.delivery.outbox import OUTBOX_SCHEMA, insert
 from otelbridge.engine import task as engine_task
 from otelbridge.engine.checkpoint import CheckpointStore
 from otelbridge.engine.pipeline import Pipeline, build
-from otelbridge.engine.progress import Stamp
+from otelbridge.engine.progress import Progress, Stamp
 from otelbridge.engine.runner import CHECKPOINT_SECONDS
 from otelbridge.engine.task import Task
 from otelbridge.log.sqlite import SqliteLog
 from otelbridge.otlp.decode import decode
+from otelbridge.semconv.derived import with_derived
 from otelbridge.service.memory import collect_garbage_rarely, keep_memory
 
 BUDGET_US = {
@@ -61,6 +62,7 @@ class Line:
         self._store = CheckpointStore(folder / "state.sqlite", OUTBOX_SCHEMA, insert)
         self.pipeline = build(plan.id, plan.processors, plan.exporters, str(folder), plan.trackers)
         _watch_pipeline(self.pipeline, self.watch)
+        self._derive = self.watch.watched(with_derived, "decode and columns/columns")
         self.task = Task(self.pipeline, _raise)
         self.now = START
         self.spans = self.delivered_spans = self.parcels = 0
@@ -68,6 +70,7 @@ class Line:
 
     def take(self, bodies: list[bytes], spans: int) -> bool:
         """One group of requests through everything; returns whether all that was kept so far is delivered."""
+        engine_task.with_derived = self._derive  # another line may have put its own there
         self.now += spans / SPANS_PER_SECOND
         self.spans += spans
         with self.watch.stage("log"):
@@ -87,12 +90,15 @@ class Line:
         self._saved_at = self.now
         with self.watch.stage("survivors/checkpoint and outbox"):
             progress = self.task.progress()
-            self._store.save(progress, self.now)
+            self._save(progress)
         with self.watch.stage("log"):
             self._log.trim(progress.low_record)
         for exporter_id, parcels in progress.parcels.items():
             self._deliver(exporter_id, parcels)
         return True
+
+    def _save(self, progress: Progress) -> None:
+        self._store.save(progress, self.now)
 
     def _deliver(self, exporter_id: str, parcels: Sequence[Parcel]) -> None:
         exporter = self.pipeline.exporters[exporter_id]
@@ -118,7 +124,6 @@ def _watch_pipeline(pipeline: Pipeline, watch: Stopwatch) -> None:
     """Every call of the task into a stage is charged to that stage."""
     columns = "decode and columns/columns"
     watch.watch(pipeline.extractor, "extract", columns)
-    watch.watch(engine_task, "with_derived", columns)
     for step in pipeline.span_steps:
         watch.watch(step.processor, "process", f"span processors/{step.id}")
         watch.watch(step.processor, "process_traces", f"trace processors/{step.id}, second look")

@@ -31,13 +31,16 @@ class Stopwatch:
 
     def watch(self, owner: Any, name: str, stage: str) -> None:
         """Charge every call of this function or method of `owner` to `stage`."""
-        original: Callable[..., Any] = getattr(owner, name)
+        setattr(owner, name, self.watched(getattr(owner, name), stage))
+
+    def watched(self, original: Callable[..., Any], stage: str) -> Callable[..., Any]:
+        """The same for a function that is called by another name."""
 
         def watched(*arguments: Any, **named: Any) -> Any:
             with self.stage(stage):
                 return original(*arguments, **named)
 
-        setattr(owner, name, watched)
+        return watched
 
     def watch_iterator(self, owner: Any, name: str, stage: str) -> None:
         """The same for a generator: its own work is charged, not what is done with what it yields."""

@@ -7,6 +7,7 @@ a question to the model. One in twenty pages of votes loads them one by one, as 
 from __future__ import annotations
 
 import random
+import re
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,6 +22,8 @@ USERS = 2000
 CONNECTIONS = 64  # kept open by the proxy before the application
 N_PLUS_ONE_SHARE = 0.05
 VOTES_LOADED_ONE_BY_ONE = 25  # as recorded
+TABLE = re.compile(r'"(Chat|Message_v2|Vote_v2)"')
+SERIES_PER_MODULE = 8  # durations of four routes and of four kinds of queries
 WORDS = ("the", "weather", "of", "a", "city", "is", "what", "its", "people", "talk", "about", "when", "nothing", "else")
 
 HTTP, EXPRESS, PG, UNDICI = (f"@opentelemetry/instrumentation-{name}" for name in ("http", "express", "pg", "undici"))
@@ -50,11 +53,13 @@ class Trace:
     Attributes:
         spans: (instrumentation, span), in the order in which they were begun.
         prompt_bytes: length of prompts and answers; 0: about as long as the recorded ones.
+        module: which of several equal parts of the application it is about, with tables and routes of its own.
     """
 
     rng: random.Random
     start_ns: int
     prompt_bytes: int
+    module: str = ""
     spans: list[tuple[str, Span]] = field(default_factory=list)
     trace_id: bytes = b""
     user: str = ""
@@ -95,9 +100,9 @@ class Trace:
         return span.span_id
 
 
-def write_trace(rng: random.Random, start_ns: int, prompt_bytes: int) -> Trace:
+def write_trace(rng: random.Random, start_ns: int, prompt_bytes: int, module: str = "") -> Trace:
     """One request of a user."""
-    trace = Trace(rng, start_ns, prompt_bytes)
+    trace = Trace(rng, start_ns, prompt_bytes, module)
     (write,) = rng.choices((_list_of_chats, _votes, _question, _login), weights=(30, 30, 25, 15))
     write(trace)
     return trace
@@ -133,6 +138,7 @@ def _question(trace: Trace) -> None:
 
 def _request(trace: Trace, method: str, route: str, path: str, ms: float) -> bytes:
     """The server's span and Express's; returns the id of the latter."""
+    route = f"/{trace.module}{route}" if trace.module else route
     root = trace.add(
         SERVER[method],
         b"",
@@ -151,8 +157,12 @@ def _request(trace: Trace, method: str, route: str, path: str, ms: float) -> byt
 
 
 def _query(trace: Trace, parent: bytes, at_ms: float, kind: Specimen, values: tuple[str, ...]) -> None:
+    changes: dict[str, AttributeValue] = {"db.postgresql.values": values}
+    if trace.module:
+        statement = str(recordings.attributes(kind.span)["db.query.text"])
+        changes["db.query.text"] = TABLE.sub(rf'"\1_{trace.module}"', statement)
     trace.add(CONNECT, parent, at_ms, trace.rng.uniform(0.05, 0.5))
-    trace.add(kind, parent, at_ms + 0.6, trace.rng.uniform(0.8, 6), {"db.postgresql.values": values})
+    trace.add(kind, parent, at_ms + 0.6, trace.rng.uniform(0.8, 6), changes)
 
 
 def _answer(trace: Trace, parent: bytes, at_ms: float) -> None:

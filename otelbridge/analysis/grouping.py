@@ -15,6 +15,8 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from otelbridge.core.arrays import is_present, items
+
 Integers = npt.NDArray[np.int64]
 Hashes = npt.NDArray[np.uint64]
 Flags = npt.NDArray[np.bool_]
@@ -100,9 +102,8 @@ def integers(column: pl.Series) -> Hashes:
 
 def flags(column: pl.Series) -> Flags:
     """A Boolean column as an array; nulls are false."""
-    values = column.to_arrow()
-    filled: Flags = (values.fill_null(False) if values.null_count else values).to_numpy(zero_copy_only=False)
-    return filled
+    found: Flags = items(column).values
+    return found & is_present(column) if column.has_nulls() else found
 
 
 def as_index(rows: Integers) -> pl.Series:
