@@ -10,7 +10,7 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
-from otelbridge.core.arrays import is_present, to_arrow
+from otelbridge.core.arrays import is_present, items, to_arrow
 
 
 def with_series(spans: pl.DataFrame, columns: Iterable[pl.Series]) -> pl.DataFrame:
@@ -52,17 +52,33 @@ def overlaid(below: pl.Series, rows: npt.NDArray[np.integer], above: pl.Series) 
     return pl.Series(below.name, pa.Array.from_buffers(pa.string_view(), len(views), buffers))
 
 
-def text_codes(column: pl.Series) -> npt.NDArray[np.uint64]:
+def text_codes(column: pl.Series, rows: npt.NDArray[np.integer] | None = None) -> npt.NDArray[np.uint64]:
     """A number a text: equal texts of up to 12 bytes have equal ones, longer texts mostly; others hardly ever.
 
     The number is made of the text's view, which is the text itself or says where it lies. Nulls have the number 0.
+
+    Args:
+        column: texts.
+        rows: of which there is to be a number; None for all of them, one after another.
     """
-    halves = _views(to_arrow(column)).view(np.uint64)
+    views = items(column).values
+    halves = (views if rows is None else views[rows]).view(np.uint64)
     with np.errstate(over="ignore"):
-        codes: npt.NDArray[np.uint64] = (halves[:, 0] * _ODD) ^ (halves[:, 1] + np.uint64(1))
+        codes: npt.NDArray[np.uint64] = (halves[::2] * _ODD) ^ (halves[1::2] + np.uint64(1))
     if column.null_count():
-        codes[~is_present(column)] = 0
+        present = is_present(column)
+        codes[~(present if rows is None else present[rows])] = 0
     return codes
+
+
+def begins_with(column: pl.Series, prefix: str) -> npt.NDArray[np.bool_]:
+    """Which texts begin with a prefix of at most four bytes, of which every view holds a copy; nulls do not."""
+    wanted = prefix.encode()
+    views = _views(to_arrow(column)).view(np.uint32)
+    mask = np.uint32((1 << 8 * len(wanted)) - 1)
+    begins = (views[:, _PREFIX] & mask) == np.uint32(int.from_bytes(wanted, "little"))
+    found: npt.NDArray[np.bool_] = begins & (views[:, _LENGTH] >= len(wanted))
+    return found & is_present(column) if column.has_nulls() else found
 
 
 def _views(texts: pa.Array) -> npt.NDArray[np.int32]:
@@ -72,5 +88,5 @@ def _views(texts: pa.Array) -> npt.NDArray[np.int32]:
 
 
 _ODD = np.uint64(0x9E3779B97F4A7C15)
-_VIEW_BYTES, _INLINE_BYTES = 16, 12  # by Arrow's definition of string_view; and the places of two fields:
-_LENGTH, _BUFFER = 0, 2
+_VIEW_BYTES, _INLINE_BYTES = 16, 12  # by Arrow's definition of string_view; and the places of three fields:
+_LENGTH, _PREFIX, _BUFFER = 0, 1, 2

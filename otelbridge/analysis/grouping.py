@@ -15,7 +15,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from otelbridge.core.arrays import is_present, items
+from otelbridge.core.arrays import to_arrow
 
 Integers = npt.NDArray[np.int64]
 Hashes = npt.NDArray[np.uint64]
@@ -102,8 +102,13 @@ def integers(column: pl.Series) -> Hashes:
 
 def flags(column: pl.Series) -> Flags:
     """A Boolean column as an array; nulls are false."""
-    found: Flags = items(column).values
-    return found & is_present(column) if column.has_nulls() else found
+    arrow = to_arrow(column)
+    end = arrow.offset + len(arrow)
+    validity, values = (np.frombuffer(bits or b"", np.uint8) for bits in arrow.buffers())
+    read = (end + 7) // 8
+    set_bits = values[:read] & validity[:read] if arrow.null_count else values[:read]
+    unpacked = np.unpackbits(set_bits, count=end, bitorder="little")
+    return unpacked[arrow.offset :].view(np.bool_)
 
 
 def as_index(rows: Integers) -> pl.Series:

@@ -57,9 +57,11 @@ class Batch:
             return self
         return replace(self, findings=tuple(one for one in self.findings if not any(one is mark for mark in marks)))
 
-    def add_measurements(self, name: str, frame: pl.DataFrame) -> Batch:
-        """The same batch with measurements added; the frame's columns are those of `MeasurementKind.schema`."""
-        return replace(self, measurements=(*self.measurements, (name, frame))) if frame.height else self
+    def add_measurements(self, name: str, frame: pl.DataFrame | None) -> Batch:
+        """The same batch with measurements added, if any; the frame's columns are those of `MeasurementKind.schema`."""
+        if frame is None or frame.is_empty():
+            return self
+        return replace(self, measurements=(*self.measurements, (name, frame)))
 
     def drop(self, reason: DropReason, doomed: pl.Expr | pl.Series) -> Batch:
         """The batch without the rows where `doomed` (Boolean) is true, each counted under `reason`."""

@@ -65,8 +65,8 @@ def measured(
     rows: npt.NDArray[np.integer],
     values: npt.NDArray[np.float64],
     keys: Mapping[str, pl.Series] | None = None,
-) -> pl.DataFrame:
-    """One measurement a span.
+) -> pl.DataFrame | None:
+    """One measurement a span; None if there is none.
 
     Args:
         kind: what is measured.
@@ -81,7 +81,7 @@ def measured(
         rows, values = rows[usable], values[usable]
         given = {name: column.filter(pl.Series(usable)) for name, column in given.items()}
     if not len(rows):
-        return pl.DataFrame(schema=kind.schema())
+        return None
     # Columns are picked one by one: planning a query costs more than all else.
     index = pl.Series(rows.astype(np.uint32))
     return pl.DataFrame(

@@ -11,16 +11,20 @@ one counts, and the others show none. That one need not be the span that is bill
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import compress
 from typing import Literal, Self
 
 import numpy as np
 import polars as pl
 from pydantic import Field, model_validator
 
-from otelbridge.analysis.grouping import Flags, Integers, as_index, flags, taken
+from otelbridge.analysis.frames import with_series
+from otelbridge.analysis.grouping import Flags, Integers, as_index, flags
+from otelbridge.analysis.intervals import Floats
 from otelbridge.analysis.nested_calls import are_calls
 from otelbridge.core import schema
+from otelbridge.core.arrays import Items, column, is_present, items, nulls
 from otelbridge.core.batch import Batch
 from otelbridge.core.component import ComponentConfig, ComponentSpec, Kind, Processor
 from otelbridge.core.findings import Breadcrumb
@@ -93,22 +97,28 @@ class Ttft(Processor):
     def process_traces(self, batch: Batch) -> Batch:
         """Leaves the time on one span a call, adds its quality, and the measurement `llm.ttft`."""
         spans = batch.spans
-        nothing = pl.Series(QUALITY, [None], pl.String).new_from_index(0, spans.height)
         if spans[TTFT].null_count() == spans.height:
-            return batch.with_columns(nothing)
-        rows = np.flatnonzero(spans[TTFT].is_not_null().to_numpy())
-        rows = rows[_are_counted(spans, rows)]
-        counted = taken(spans, _TOLD, rows)
-        times = counted[TTFT]
-        time = pl.Series(TTFT, [None], pl.Float64).new_from_index(0, spans.height)
-        time.scatter(as_index(rows), times)
-        nothing.scatter(as_index(rows), list(map(self._config.quality, times.to_list())))
-        batch = batch.with_columns(time, nothing)
+            return batch.with_spans(with_series(spans, [nulls(QUALITY, pl.String, spans.height)]))
+        rows = np.flatnonzero(is_present(spans[TTFT]))
+        providers = _providers(spans, rows)
+        is_counted = _are_counted(spans, rows, providers)
+        rows = rows[is_counted]
+        times = spans[TTFT].to_numpy()[rows]
+        batch = batch.with_spans(with_series(spans, self._shown(spans.height, rows, times)))
         if self._is_watched:
-            provider = {PROVIDER: pl.Series(_providers(counted), dtype=pl.String)}
-            frame = measured(LLM_TTFT, spans, rows, times.to_numpy(), provider)
-            batch = batch.add_measurements(LLM_TTFT.name, frame)
+            provider = {PROVIDER: pl.Series(list(compress(providers, is_counted)), dtype=pl.String)}
+            batch = batch.add_measurements(LLM_TTFT.name, measured(LLM_TTFT, spans, rows, times, provider))
         return batch
+
+    def _shown(self, height: int, rows: Integers, times: Floats) -> Iterator[pl.Series]:
+        """The columns TTFT and QUALITY, on these rows alone."""
+        time, is_counted = np.zeros(height), np.zeros(height, np.bool_)
+        time[rows], is_counted[rows] = times, True
+        yield column(TTFT, pl.Float64, Items(time), is_counted)
+        words = items(pl.Series(list(map(self._config.quality, times.tolist())), dtype=pl.String))
+        quality = np.zeros(height, words.values.dtype)
+        quality[rows] = words.values
+        yield column(QUALITY, pl.String, Items(quality, words.texts), is_counted)
 
     def breadcrumbs(self, kept: pl.DataFrame) -> Iterable[Breadcrumb]:
         """One for each counted call, the slowest of a trace first."""
@@ -152,32 +162,28 @@ def _with_openinference_event(spans: pl.DataFrame) -> Integers:
     return rows[flags(spans[schema.RAW][as_index(rows)].bin.contains(OPENINFERENCE_EVENT.encode()))]
 
 
-def _providers(told: pl.DataFrame) -> list[str | None]:
-    return list(map(provider_of_call, told[PROVIDER].to_list(), told[MODEL].to_list()))
+def _providers(spans: pl.DataFrame, rows: Integers) -> list[str | None]:
+    index = as_index(rows)
+    return list(map(provider_of_call, *(spans[name][index].to_list() for name in (PROVIDER, MODEL))))
 
 
-def _are_counted(spans: pl.DataFrame, rows: Integers) -> Flags:
+def _are_counted(spans: pl.DataFrame, rows: Integers, providers: list[str | None]) -> Flags:
     """Whether each of these spans is the one whose time counts."""
-    are_counted = are_calls(spans, rows, _providers(taken(spans, (PROVIDER, MODEL), rows)))
+    are_counted = are_calls(spans, rows, providers)
     if COST_STATUS not in spans.columns:
         return are_counted
-    told = list(taken(spans, (schema.TRACE_ID, COST_STATUS), rows).iter_rows())
-    is_covered = [status == COVERED for _, status in told]
-    if any(is_covered):
+    is_covered = flags(spans[COST_STATUS][as_index(rows)] == COVERED)
+    if is_covered.any():
         # In a trace that has, among these spans, no call that covers it, it repeats a call that came before.
         calls = spans.filter(pl.col(COST_STATUS).is_in(["priced", "reported", "unknown_model", "no_usage"]))
         traces = set(calls[schema.TRACE_ID].to_list())
-        is_repeated = [
-            covered and trace_id not in traces for covered, (trace_id, _) in zip(is_covered, told, strict=True)
-        ]
-        are_counted &= ~np.array(is_repeated, np.bool_)
+        has_call = [trace_id in traces for trace_id in spans[schema.TRACE_ID][as_index(rows)].to_list()]
+        are_counted &= ~is_covered | np.array(has_call, np.bool_)
     return are_counted
 
 
 _CARRIES = frozenset({"op", TTFT, PROVIDER, MODEL, ENVIRONMENT, RELEASE})
 READS = _CARRIES | {STREAMED, OPENINFERENCE}
-
-_TOLD = (schema.TRACE_ID, schema.SPAN_ID, "end_ns", TTFT, PROVIDER, MODEL, ENVIRONMENT, RELEASE)
 
 SPEC = ComponentSpec(
     kind=Kind.PROCESSOR,

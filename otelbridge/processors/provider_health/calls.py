@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import msgspec
 import numpy as np
 import polars as pl
 
-from otelbridge.analysis.grouping import Integers, as_index, flags, taken
+from otelbridge.analysis.grouping import Flags, Integers, as_index, flags, integers, taken
+from otelbridge.analysis.intervals import Floats
 from otelbridge.analysis.nested_calls import are_calls
 from otelbridge.core import schema
-from otelbridge.processors.provider_health.settings import Config
+from otelbridge.core.arrays import is_present, nulls
 from otelbridge.semconv.classify import COST_REPORT_NAME, Role, classify
 from otelbridge.semconv.providers import provider_of_call
 
@@ -40,12 +40,11 @@ SIGNALS = (*_KINDS, *_USAGE)
 """Columns that tell whether a span is a call."""
 
 FAILED = 2  # status
-_NOTHING = pl.Series(CALL, [None], pl.UInt8)
 
 
 def mark(spans: pl.DataFrame) -> pl.Series:
     """Column CALL: Role.CALL and Role.REPORT, null for any other span, and for calls that `llm_cost` knows already."""
-    marks = _NOTHING.new_from_index(0, spans.height)
+    marks = nulls(CALL, pl.UInt8, spans.height)
     present = [name for name in SIGNALS if spans[name].null_count() < spans.height]
     if present and _ROLE not in spans.columns:
         has_any = spans.select(pl.any_horizontal(pl.col(present).is_not_null())).to_series()
@@ -85,56 +84,74 @@ def _role(row: tuple[object, ...]) -> int | None:
     return int(Role.CALL) if is_call else None
 
 
-class Call(NamedTuple):
-    """What matters of a call; in the order of their ends."""
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """What matters of calls, one item each, in the order in which they ended.
 
-    end_ns: int
-    trace_id: int
-    span_id: int
-    row: int
-    """Its row in the batch."""
-    provider: str | None
-    model: str | None
-    retries: int
-    succeeded: bool
-    latency_ms: float
+    Attributes:
+        rows: theirs in the batch.
+        providers: None where nobody knows.
+        models: None where the span does not say.
+        retries: how often each was sent again.
+        succeeded: whether it did.
+        latency_ms: how long it took.
+    """
 
-    def score(self, config: Config) -> int:
-        """Its health, 0 to 100."""
-        return config.score(succeeded=self.succeeded, latency_ms=self.latency_ms, retries=self.retries)
-
-
-_TOLD = ("end_ns", schema.TRACE_ID, schema.SPAN_ID, PROVIDER, MODEL, RETRIES, "status", "duration_ms")
+    rows: Integers
+    providers: list[str | None]
+    models: list[str | None]
+    retries: Integers
+    succeeded: Flags
+    latency_ms: Floats
 
 
-def counted(spans: pl.DataFrame) -> list[Call]:
-    """The calls of whole traces, each once, by the time when they ended."""
+def counted(spans: pl.DataFrame) -> Calls | None:
+    """The calls of whole traces, each once; None if there are none."""
     rows = _candidates(spans)
-    calls = []
     if rows.size:
-        told = list(taken(spans, _TOLD, rows).iter_rows())
-        providers = [provider_of_call(one[3], one[4]) for one in told]
-        are_own = are_calls(spans, rows, providers).tolist()
-        for row, one, provider, is_call in zip(rows.tolist(), told, providers, are_own, strict=True):
-            if is_call:
-                end_ns, trace_id, span_id, _, model, retries, status, ms = one
-                calls.append(Call(end_ns, trace_id, span_id, row, provider, model, retries or 0, status != FAILED, ms))
-    if spans[CALL].null_count() < spans.height:
-        calls += _told_by_hand(spans, {call.trace_id for call in calls})
-    return sorted(calls)
+        rows = rows[are_calls(spans, rows, _providers(spans, rows)[0])]
+    by_hand = _told_by_hand(spans, rows)
+    if not (rows.size or by_hand.size):
+        return None
+    rows = _by_end(spans, np.concatenate((rows, by_hand)))
+    index = as_index(rows)
+    providers, models = _providers(spans, rows)
+    succeeded = spans["status"].to_numpy()[rows] != FAILED
+    latency_ms = spans["duration_ms"].to_numpy()[rows]
+    if by_hand.size:
+        is_by_hand = np.isin(rows, by_hand)
+        told_ms = spans[TOLD_LATENCY][index]
+        succeeded = np.where(is_by_hand, flags(spans[TOLD_SUCCESS][index]), succeeded)
+        latency_ms = np.where(is_by_hand & is_present(told_ms), told_ms.fill_null(0.0).to_numpy(), latency_ms)
+    retries = integers(spans[RETRIES][index]).astype(np.int64)
+    return Calls(rows, providers, models, retries, succeeded, latency_ms)
 
 
-def _told_by_hand(spans: pl.DataFrame, traces: set[int]) -> Iterator[Call]:
+def _providers(spans: pl.DataFrame, rows: Integers) -> tuple[list[str | None], list[str | None]]:
+    """Whom each of these calls asked, and for which model."""
+    index = as_index(rows)
+    models = spans[MODEL][index].to_list()
+    return list(map(provider_of_call, spans[PROVIDER][index].to_list(), models)), models
+
+
+def _by_end(spans: pl.DataFrame, rows: Integers) -> Integers:
+    """In the order of their ends; which of several comes first must not depend on how traces share batches."""
+    ends = spans["end_ns"].to_numpy()[rows]
+    order = np.argsort(ends, kind="stable")
+    if (np.diff(ends[order]) > 0).all():
+        return rows[order]
+    told = taken(spans, ("end_ns", schema.TRACE_ID, schema.SPAN_ID), rows).rows()
+    return rows[sorted(range(len(rows)), key=lambda place: (*told[place], rows[place]))]
+
+
+def _told_by_hand(spans: pl.DataFrame, calls: Integers) -> Integers:
     """Calls of traces that have none, as applications tell of them by hand."""
-    rows = (spans[CALL] == Role.REPORT).arg_true()
-    told = pl.DataFrame([spans[name] for name in (*_TOLD, TOLD_SUCCESS, TOLD_LATENCY)])[rows].iter_rows()
-    for row, (end_ns, trace_id, span_id, name, model, retries, _, ms, succeeded, latency_ms) in zip(
-        rows.to_list(), told, strict=True
-    ):
-        if trace_id not in traces:
-            took = ms if latency_ms is None else latency_ms
-            provider = provider_of_call(name, model)
-            yield Call(end_ns, trace_id, span_id, row, provider, model, retries or 0, succeeded, took)
+    if spans[CALL].null_count() == spans.height:
+        return np.empty(0, np.int64)
+    rows = np.flatnonzero(flags(spans[CALL] == Role.REPORT))
+    traces = set(spans[schema.TRACE_ID][as_index(calls)].to_list())
+    told = spans[schema.TRACE_ID][as_index(rows)].to_list()
+    return rows[np.array([trace_id not in traces for trace_id in told], np.bool_)]
 
 
 def _candidates(spans: pl.DataFrame) -> Integers:
@@ -147,7 +164,9 @@ def _candidates(spans: pl.DataFrame) -> Integers:
     statuses = spans[_STATUS]
     if statuses.null_count() == spans.height:
         return np.empty(0, np.int64)
-    rows = np.flatnonzero(statuses.is_not_null().to_numpy())
-    said = taken(spans, (_STATUS, "name"), rows).iter_rows()
-    is_counted = [status in _COUNTED and name != COST_REPORT_NAME for status, name in said]
+    rows = np.flatnonzero(is_present(statuses))
+    said = (spans[name][as_index(rows)].to_list() for name in (_STATUS, "name"))
+    is_counted = [
+        status in _COUNTED and name != COST_REPORT_NAME for status, name in zip(*said, strict=True)
+    ]
     return rows[np.array(is_counted, np.bool_)]

@@ -10,8 +10,11 @@ import msgspec
 import numpy as np
 import polars as pl
 
-from otelbridge.analysis.grouping import Integers, as_index, taken
+from otelbridge.analysis.frames import with_series
+from otelbridge.analysis.grouping import Integers, as_index, integers
+from otelbridge.analysis.intervals import Floats
 from otelbridge.core import schema
+from otelbridge.core.arrays import Items, column, is_present, nulls
 from otelbridge.core.batch import Batch
 from otelbridge.core.component import ComponentSpec, Kind, Processor
 from otelbridge.core.errors import StateUnreadable
@@ -27,12 +30,12 @@ from otelbridge.processors.provider_health.calls import (
     SIGNALS,
     TOLD_LATENCY,
     TOLD_SUCCESS,
-    Call,
+    Calls,
     counted,
     mark,
     models,
 )
-from otelbridge.processors.provider_health.rolling import Change, Key, RollingScores, Series
+from otelbridge.processors.provider_health.rolling import Change, Key, RollingScores, Series, Window
 from otelbridge.processors.provider_health.settings import Config
 from otelbridge.semconv.measurements import LLM_LATENCY, LLM_SCORE, LLM_SUCCESS
 from otelbridge.semconv.providers import MAX_NAME_CHARACTERS, model_family
@@ -77,24 +80,21 @@ class ProviderHealth(Processor):
 
     def process(self, batch: Batch) -> Batch:
         """Adds `llm.is_call`, for process_traces, and models where only the parameters of a call tell them."""
-        return batch.with_columns(mark(batch.spans), models(batch.spans))
+        return batch.with_spans(with_series(batch.spans, (mark(batch.spans), models(batch.spans))))
 
     def process_traces(self, batch: Batch) -> Batch:
         """Adds ADDED instead of `llm.is_call`, findings about providers, and measurements."""
         spans = batch.spans
         calls = counted(spans)
-        others = [column for column in spans if column.name not in _MADE]
-        shown = [pl.Series(column.name, [None], column.dtype).new_from_index(0, spans.height) for column in ADDED]
-        if not calls:
-            return batch.with_spans(pl.DataFrame([*others, *shown]))
-        rows = np.array([call.row for call in calls])
-        scores = [call.score(self._config) for call in calls]
-        for column, values in zip(shown, (scores, *_worth(spans, rows)), strict=True):
-            column.scatter(as_index(rows), values)  # type: ignore[arg-type] # numbers
-        findings = list(self._findings(spans, calls, scores, batch.now))
-        self._events.update(calls=len(calls), findings=sum(finding.state == "raised" for finding in findings))
-        batch = batch.with_spans(pl.DataFrame([*others, *shown])).add_findings(findings)
-        return self._measured(batch, calls, scores)
+        others = spans[[name for name in spans.columns if name not in _MADE]]
+        if calls is None:
+            nothing = [nulls(column.name, column.dtype, spans.height) for column in ADDED]
+            return batch.with_spans(with_series(others, nothing))
+        scores = self._config.scores(calls.succeeded, calls.latency_ms, calls.retries)
+        findings = list(self._findings(spans, calls, scores.tolist(), batch.now))
+        self._events.update(calls=len(calls.rows), findings=sum(finding.state == "raised" for finding in findings))
+        batch = batch.with_spans(with_series(others, _shown(spans, calls.rows, scores))).add_findings(findings)
+        return self._measured(batch, calls, scores.astype(np.float64))
 
     def snapshot(self) -> bytes:
         """The latest scores, and counts."""
@@ -109,33 +109,40 @@ class ProviderHealth(Processor):
         self._rolling.load(saved.series, saved.forgotten)
         self._events = Counter(saved.events)
 
-    def _measured(self, batch: Batch, calls: list[Call], scores: list[int]) -> Batch:
+    def _measured(self, batch: Batch, calls: Calls, scores: Floats) -> Batch:
         watched = [kind for kind in (LLM_SCORE, LLM_LATENCY, LLM_SUCCESS) if kind.name in self._watched]
         if not watched:
             return batch
-        rows = np.array([call.row for call in calls])
-        provider = {PROVIDER: pl.Series([call.provider for call in calls], dtype=pl.String)}
-        frame = measured(LLM_SCORE, batch.spans, rows, np.array(scores, np.float64), provider)
+        provider = {PROVIDER: pl.Series(PROVIDER, calls.providers, pl.String)}
+        frame = measured(LLM_SCORE, batch.spans, calls.rows, scores, provider)
+        if frame is None:
+            return batch
         values = {  # the others have the same keys, and are never null
-            LLM_SCORE.name: frame[VALUE],
-            LLM_LATENCY.name: pl.Series(VALUE, [call.latency_ms for call in calls], pl.Float64),
-            LLM_SUCCESS.name: pl.Series(VALUE, [float(call.succeeded) for call in calls], pl.Float64),
+            LLM_SCORE.name: scores,
+            LLM_LATENCY.name: calls.latency_ms,
+            LLM_SUCCESS.name: calls.succeeded.astype(np.float64),
         }
         for kind in watched:
-            batch = batch.add_measurements(kind.name, frame.with_columns(values[kind.name]))
+            of_kind = with_series(frame, [pl.Series(VALUE, values[kind.name])])
+            batch = batch.add_measurements(kind.name, of_kind)
         return batch
 
-    def _findings(self, spans: pl.DataFrame, calls: list[Call], scores: list[int], now: float) -> Iterator[Finding]:
-        environments = spans[ENVIRONMENT][as_index(np.array([call.row for call in calls]))].to_list()
-        for call, score, environment in zip(calls, scores, environments, strict=True):
-            if call.model is None:
+    def _findings(self, spans: pl.DataFrame, calls: Calls, scores: list[int], now: float) -> Iterator[Finding]:
+        environments = spans[ENVIRONMENT][as_index(calls.rows)].to_list()
+        told = zip(environments, calls.providers, calls.models, scores, strict=True)
+        keys: dict[tuple[str | None, str | None, str], Key] = {}  # there are few
+        for place, (environment, provider, model, score) in enumerate(told):
+            if model is None:
                 continue  # some instrumentations leave it out when a call fails: its series would be failures alone
-            key = (environment or "", call.provider or "", model_family(call.model[:MAX_NAME_CHARACTERS]))
+            key = keys.get((environment, provider, model))
+            if key is None:
+                family = model_family(model[:MAX_NAME_CHARACTERS])
+                key = keys[environment, provider, model] = (environment or "", provider or "", family)
             series, change = self._rolling.add(key, score)
             if change is not None:
-                yield self._finding(key, series, change, spans.row(call.row, named=True), now)
+                yield self._finding(key, series, change, spans.row(int(calls.rows[place]), named=True), now)
 
-    def _finding(self, key: Key, series: Series, change: Change, call: dict[str, Any], now: float) -> Finding:
+    def _finding(self, key: Key, series: Window, change: Change, call: dict[str, Any], now: float) -> Finding:
         _, provider, model = key
         is_raised = change == "raised"
         return Finding(
@@ -165,16 +172,27 @@ class ProviderHealth(Processor):
         )
 
 
-def _worth(spans: pl.DataFrame, rows: Integers) -> tuple[list[float | None], list[float | None]]:
-    """What the tokens of each call cost, and how many a cent buys; None where the cost is unknown."""
-    per_1k: list[float | None] = [None] * len(rows)
-    per_cent: list[float | None] = [None] * len(rows)
-    if _COST in spans.columns:
-        for place, (usd, tokens) in enumerate(taken(spans, (_COST, _TOKENS), rows).iter_rows()):
-            if usd is not None and tokens:
-                per_1k[place] = usd / tokens * 1000
-                per_cent[place] = tokens / usd / 100 if usd > LEAST_USD else None
-    return per_1k, per_cent
+def _shown(spans: pl.DataFrame, rows: Integers, scores: Integers) -> Iterator[pl.Series]:
+    """The columns of ADDED: null where there is no call, or nothing known of it."""
+    yield _scattered(SCORE, scores, rows, spans.height)
+    if _COST not in spans.columns:
+        yield from (nulls(name, pl.Float64, spans.height) for name in (USD_PER_1K, PER_CENT))
+        return
+    usd, tokens = (spans[name][as_index(rows)] for name in (_COST, _TOKENS))
+    known = is_present(usd) & (integers(tokens) != 0)
+    rows, costs, amounts = rows[known], usd.to_numpy()[known], integers(tokens)[known].astype(np.int64)
+    yield _scattered(USD_PER_1K, costs / amounts * 1000, rows, spans.height)
+    costs_something = costs > LEAST_USD
+    per_cent = amounts[costs_something] / costs[costs_something] / 100
+    yield _scattered(PER_CENT, per_cent, rows[costs_something], spans.height)
+
+
+def _scattered(name: str, values: Integers | Floats, rows: Integers, height: int) -> pl.Series:
+    of_row = np.zeros(height, values.dtype)
+    of_row[rows] = values
+    is_there = np.zeros(height, np.bool_)
+    is_there[rows] = True
+    return column(name, pl.Float64 if values.dtype == np.float64 else pl.Int64, Items(of_row), is_there)
 
 
 _MADE = frozenset({CALL, *(column.name for column in ADDED)})

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Self
 
+import numpy as np
 from pydantic import Field, model_validator
 
+from otelbridge.analysis.grouping import Flags, Integers
+from otelbridge.analysis.intervals import Floats
 from otelbridge.core.component import ComponentConfig
 
 SUCCESS = 40
@@ -46,10 +49,10 @@ class Config(ComponentConfig):
             raise ValueError("unhealthy_below and recovery_margin must not add up to more than 100")
         return self
 
-    def score(self, *, succeeded: bool, latency_ms: float, retries: int) -> int:
-        """The score of one call, 0 to 100; below 40 for every call that failed, and for no other."""
-        for_retries = (FULL, HALF)[retries] if retries < 2 else 0
-        if not succeeded:
-            return for_retries
-        for_latency = HALF if latency_ms < self.acceptable_below_ms else 0
-        return SUCCESS + (FULL if latency_ms < self.fast_below_ms else for_latency) + for_retries
+    def scores(self, succeeded: Flags, latency_ms: Floats, retries: Integers) -> Integers:
+        """The score of each call, 0 to 100; below 40 for every call that failed, and for no other."""
+        for_retries = np.where(retries == 0, FULL, np.where(retries == 1, HALF, 0))
+        for_latency = np.where(
+            latency_ms < self.fast_below_ms, FULL, np.where(latency_ms < self.acceptable_below_ms, HALF, 0)
+        )
+        return for_retries + np.where(succeeded, SUCCESS + for_latency, 0)

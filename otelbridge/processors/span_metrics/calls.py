@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from otelbridge.analysis.frames import text_codes
+from otelbridge.analysis.frames import begins_with, text_codes
 from otelbridge.analysis.grouping import (
     Flags,
     Hashes,
@@ -18,56 +18,77 @@ from otelbridge.analysis.grouping import (
     as_index,
     find,
     flags,
-    group_values,
     mix,
     number,
     taken,
 )
-from otelbridge.core.arrays import is_present
+from otelbridge.core.arrays import is_present, items
 from otelbridge.core.measurements import COUNT, RELEASE, SERVICE, TIME, VALUE
 from otelbridge.core.schema import ORIGIN, PARENT_SPAN_ID, SPAN_ID, TRACE_ID
 from otelbridge.semconv.measurements import ERROR_RATE, SERVICE_CALL
 
 SERVER, CLIENT, PRODUCER, CONSUMER = 2, 3, 4, 5
 FAILED = 2  # status
+SERVER_ERROR = 500  # the lowest status of HTTP that is the server's fault
 NANOSECONDS = 1_000_000_000
 
 PEERS = ("db.system.name", "server.address", "gen_ai.provider.name")
 
 
-def outcomes(spans: pl.DataFrame) -> pl.DataFrame:
+class Endings:
+    """When and how each span ended, and whose it is: what outcomes and calls are counted by.
+
+    Attributes:
+        second: since the epoch.
+        failed: it says so, or it answered with a status that says so.
+        key: a hash of both and the origin.
+    """
+
+    def __init__(self, spans: pl.DataFrame, failed: Flags) -> None:
+        self.second: Integers = spans["end_ns"].to_numpy() // NANOSECONDS
+        self.failed = failed
+        self.key = mix(self.second, spans[ORIGIN].to_numpy(), failed)
+
+    @classmethod
+    def of(cls, spans: pl.DataFrame) -> Endings:
+        """Of spans, each by itself."""
+        return cls(spans, _have_failed(spans))
+
+
+def outcomes(spans: pl.DataFrame, endings: Endings) -> pl.DataFrame:
     """Rows of `error.rate`: the operations of one service that ended alike in one second."""
     rows = np.flatnonzero(_are_operations(spans))
-    failed = _have_failed(spans)[rows]
+    failed = endings.failed[rows]
     errors = _classes_of_errors(spans, rows[failed])
     place = np.zeros(len(rows), np.int64)  # among the errors; 0: none
     place[failed] = np.arange(1, len(errors) + 1)
     names = pl.Series([None, *errors], dtype=pl.String)
-    counted = _Counted(spans, rows, failed, text_codes(names)[place])
+    counted = _Counted(spans, endings, rows, text_codes(names)[place])
     return counted.frame(ERROR_RATE.keys, {"error.type": names[as_index(place[counted.last])]})
 
 
-def calls_of_peers(spans: pl.DataFrame) -> pl.DataFrame:
+def calls_of_peers(spans: pl.DataFrame, endings: Endings) -> pl.DataFrame | None:
     """Rows of `service.call` for what sends no spans itself: databases and model providers."""
-    is_database = is_present(spans["db.system.name"])
-    rows = np.flatnonzero(is_database | is_present(spans["gen_ai.provider.name"]))
+    told = [name for name in PEERS if spans[name].null_count() < spans.height]
+    has_peer = np.zeros(spans.height, np.bool_)
+    for name in {"db.system.name", "gen_ai.provider.name"}.intersection(told):
+        has_peer |= is_present(spans[name])
+    rows = np.flatnonzero(has_peer)
     if not len(rows):
-        return pl.DataFrame(schema=SERVICE_CALL.schema())
-    index = as_index(rows)
-    peers = mix(*(text_codes(spans[name][index]) for name in PEERS))
-    counted = _Counted(spans, rows, _have_failed(spans)[rows], peers)
-    said = taken(spans, PEERS, rows[counted.last])
-    names = [_peer(*row) for row in said.iter_rows()]
+        return None
+    counted = _Counted(spans, endings, rows, *(text_codes(spans[name], rows) for name in told))
+    said = taken(spans, PEERS, rows[counted.last]).get_columns()
+    names = list(map(_peer, *(column.to_list() for column in said)))
     return counted.frame(SERVICE_CALL.keys, {"peer": pl.Series(names, dtype=pl.String)})
 
 
-def calls_of_services(traces: pl.DataFrame) -> pl.DataFrame:
+def calls_of_services(traces: pl.DataFrame) -> pl.DataFrame | None:
     """Rows of `service.call` between services, from whole traces: a server's span below its client's."""
     kinds = traces["kind"].to_numpy()
     served = np.flatnonzero(((kinds == SERVER) | (kinds == CONSUMER)) & is_present(traces[PARENT_SPAN_ID]))
     clients = np.flatnonzero((kinds == CLIENT) | (kinds == PRODUCER))
     if not (len(served) and len(clients)):
-        return pl.DataFrame(schema=SERVICE_CALL.schema())
+        return None
     # Span ids are unique but for accidents; equal ones of two traces are told apart by the traces.
     parents = traces[PARENT_SPAN_ID][as_index(served)].to_numpy().astype(np.uint64)
     place = find(parents, traces[SPAN_ID][as_index(clients)].to_numpy().astype(np.uint64))
@@ -76,15 +97,17 @@ def calls_of_services(traces: pl.DataFrame) -> pl.DataFrame:
     below, above = as_index(served), as_index(callers)
     is_call = flags((trace_ids[below] == trace_ids[above]) & (services[below] != services[above]))
     served, callers = served[is_call], callers[is_call]
+    if not len(served):
+        return None
     peers = services[as_index(served)]
-    status = traces["status"].to_numpy()
-    failed = (status[callers] == FAILED) | (status[served] == FAILED)
-    counted = _Counted(traces, callers, failed, text_codes(peers))
+    failed = traces["status"].to_numpy() == FAILED
+    failed[callers] |= failed[served]
+    counted = _Counted(traces, Endings(traces, failed), callers, text_codes(peers))
     return counted.frame(SERVICE_CALL.keys, {"peer": peers[as_index(counted.last)]})
 
 
 class _Counted:
-    """Rows that are equal in second, origin, outcome and one more number, as one; the last of them is the example.
+    """Rows that are equal in second, origin, outcome and some more numbers, as one; the last of them is the example.
 
     Groups stand in the order of their last rows: who reads on, in this batch or the next, ends with the last example.
 
@@ -92,24 +115,22 @@ class _Counted:
         last: of each group its last, as a place among `rows`.
     """
 
-    def __init__(self, spans: pl.DataFrame, rows: Integers, failed: Flags, code: Hashes) -> None:
-        second = spans["end_ns"].to_numpy()[rows] // NANOSECONDS
-        key: Hashes = mix(second, spans[ORIGIN].to_numpy()[rows], failed, code)
-        groups = number(np.broadcast_to(key, len(rows)))
+    def __init__(self, spans: pl.DataFrame, endings: Endings, rows: Integers, *codes: Hashes) -> None:
+        groups = number(mix(endings.key[rows], *codes))
         last = np.zeros(len(groups), np.int64)
         last[groups.of_row] = np.arange(len(rows))  # what is written last stays
         order = np.argsort(last)
         self.last: Integers = last[order]
-        self._spans, self._rows, self._failed, self._second = spans, rows, failed, second
+        self._spans, self._endings, self._rows = spans, endings, rows[self.last]
         self._counts = np.bincount(groups.of_row, minlength=len(groups))[order]
 
     def frame(self, keys: tuple[str, ...], made: dict[str, pl.Series]) -> pl.DataFrame:
         """The rows as measurements; `made` has key columns that the spans do not have."""
-        index = as_index(self._rows[self.last])
+        rows, index = self._rows, as_index(self._rows)
         return pl.DataFrame(
             [
-                pl.Series(TIME, self._second[self.last].astype(np.float64)),
-                pl.Series(VALUE, self._failed[self.last].astype(np.float64)),
+                pl.Series(TIME, self._endings.second[rows].astype(np.float64)),
+                pl.Series(VALUE, self._endings.failed[rows].astype(np.float64)),
                 pl.Series(COUNT, self._counts.astype(np.uint32)),
                 *(self._spans[name][index] for name in (TRACE_ID, SPAN_ID, RELEASE)),
                 *((made[key] if key in made else self._spans[key][index]).alias(key) for key in keys),
@@ -121,7 +142,8 @@ def _have_failed(spans: pl.DataFrame) -> Flags:
     failed: Flags = spans["status"].to_numpy() == FAILED
     codes = spans["http.response.status_code"]
     if codes.null_count() < spans.height:
-        failed = failed | ((spans["kind"].to_numpy() == SERVER) & flags(codes >= 500))
+        served = np.flatnonzero((spans["kind"].to_numpy() == SERVER) & is_present(codes))
+        failed[served[items(codes).values[served] >= SERVER_ERROR]] = True
     return failed
 
 
@@ -131,12 +153,9 @@ def _are_operations(spans: pl.DataFrame) -> Flags:
     Internal steps would count the same failure again and again; queries are many and fail together with what asks
     them, so that they would only thin out its rate.
     """
-    ops = group_values([spans["op"]])
-    names = spans["op"][as_index(ops.first)].to_list()
-    is_internal = np.array([name == "default" for name in names], np.bool_)[ops.of_row]
-    is_query = np.array([name is not None and name.startswith("db") for name in names], np.bool_)[ops.of_row]
-    counts = flags(spans["is_segment"]) | (spans["kind"].to_numpy() >= SERVER) | ~is_internal
-    return counts & ~is_query
+    ops = spans["op"]
+    counts = flags(spans["is_segment"]) | (spans["kind"].to_numpy() >= SERVER) | ~flags(ops == "default")
+    return counts & ~begins_with(ops, "db")
 
 
 def _classes_of_errors(spans: pl.DataFrame, failed: Integers) -> list[str]:

@@ -14,6 +14,7 @@ from otelbridge.otlp.columns import ATTRIBUTE_PREFIX
 from otelbridge.processors.span_metrics.calls import (
     CLIENT,
     SERVER,
+    Endings,
     calls_of_peers,
     calls_of_services,
     outcomes,
@@ -22,6 +23,7 @@ from otelbridge.processors.span_metrics.settings import Config, CustomMeasuremen
 from otelbridge.semconv.measurements import ERROR_RATE, HTTP_ROUTE_DURATION, MCP_CALL_DURATION, SERVICE_CALL
 
 _TOOL_CALL = "tools/call"  # the method of the Model Context Protocol
+_OUTCOMES = frozenset({ERROR_RATE.name, SERVICE_CALL.name})
 
 
 class SpanMetrics(Processor):
@@ -38,10 +40,8 @@ class SpanMetrics(Processor):
             batch = batch.add_measurements(HTTP_ROUTE_DURATION.name, _requests(spans))
         if MCP_CALL_DURATION.name in self._watched:
             batch = batch.add_measurements(MCP_CALL_DURATION.name, _tool_calls(spans))
-        if ERROR_RATE.name in self._watched:
-            batch = batch.add_measurements(ERROR_RATE.name, outcomes(spans))
-        if SERVICE_CALL.name in self._watched:
-            batch = batch.add_measurements(SERVICE_CALL.name, calls_of_peers(spans))
+        if not self._watched.isdisjoint(_OUTCOMES):
+            batch = self._with_outcomes(batch)
         for one in self._custom:
             batch = batch.add_measurements(one.name, _of_attribute(one, spans))
         return batch
@@ -52,6 +52,15 @@ class SpanMetrics(Processor):
             return batch.add_measurements(SERVICE_CALL.name, calls_of_services(batch.spans))
         return batch
 
+    def _with_outcomes(self, batch: Batch) -> Batch:
+        spans = batch.spans
+        endings = Endings.of(spans)
+        if ERROR_RATE.name in self._watched:
+            batch = batch.add_measurements(ERROR_RATE.name, outcomes(spans, endings))
+        if SERVICE_CALL.name in self._watched:
+            batch = batch.add_measurements(SERVICE_CALL.name, calls_of_peers(spans, endings))
+        return batch
+
 
 def _requests(spans: pl.DataFrame) -> pl.DataFrame:
     """On the spans of servers that know their route."""
@@ -59,10 +68,10 @@ def _requests(spans: pl.DataFrame) -> pl.DataFrame:
     return measured(HTTP_ROUTE_DURATION, spans, rows, spans["duration_ms"].to_numpy()[rows])
 
 
-def _tool_calls(spans: pl.DataFrame) -> pl.DataFrame:
+def _tool_calls(spans: pl.DataFrame) -> pl.DataFrame | None:
     """On the spans of clients and servers alone: the tool span around them tells of the same call again."""
     if spans["mcp.method.name"].null_count() == spans.height:
-        return pl.DataFrame(schema=MCP_CALL_DURATION.schema())
+        return None
     kinds = spans["kind"].to_numpy()
     is_call = flags(spans["mcp.method.name"] == _TOOL_CALL) & ((kinds == CLIENT) | (kinds == SERVER))
     rows = np.flatnonzero(is_call)
