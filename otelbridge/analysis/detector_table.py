@@ -1,7 +1,7 @@
 """Thousands of detectors, one a series, whose state is saved a little at a time.
 
 A detector changes with every input it is shown, and is a hundred times as large as one. So each checkpoint saves the
-inputs of its time (a journal), and the detectors of one sixteenth of the series in turn; a restart takes the detectors
+inputs of its time (a journal), and the detectors of one sixtieth of the series in turn; a restart takes the detectors
 as they were saved and shows them the inputs that came after. What follows is the same as if nothing had happened,
 because a detector knows nothing but its inputs.
 """
@@ -19,12 +19,19 @@ from otelbridge.analysis.identities import Identity, hash_identities
 from otelbridge.analysis.intervals import Floats
 from otelbridge.analysis.series import Assigned, SeriesTable
 
-ROTATION = 16  # journals of so many checkpoints are kept; more of them cost a longer restart, fewer larger checkpoints
+# A checkpoint a second saves each busy detector once a minute. A restart shows 10,000 of them some 80,000 inputs, which
+# takes a second or two: rarer turns would make it longer, more frequent ones make checkpoints larger.
+ROTATION = 60
+SHARING = 4  # checkpoints that share a journal: each of them writes it again, and there are fewer parts to keep
+JOURNALS = ROTATION // SHARING + 1  # the inputs since any detector was saved lie in so many
 INPUTS = 3  # numbers that a detector is shown at a time
 
 _SERIES, _JOURNAL, _ORDER = "series", "journal", "order"  # names of parts
 
 Event = Mapping[str, Any]
+
+_Entry = tuple[int, bytes, bytes]
+"""Of a journal: number of a checkpoint, slots (i64) and inputs (f64, INPUTS a slot), in the order in which they came."""
 
 
 class Detector(Protocol):
@@ -74,13 +81,16 @@ class DetectorTable(Generic[DetectorT]):
         self._detectors: dict[int, DetectorT] = {}
         self._checkpoint = 0
         self._inputs: list[tuple[Integers, Floats]] = []  # since the last checkpoint
-        self._behind: set[int] = set()  # slots whose detector was shown more than what is saved of it
+        self._journal: list[_Entry] = []  # of the last checkpoints, as far as they share one
+        self._behind = np.zeros(max_series, np.bool_)  # slots whose detector was shown more than what is saved of it
+        self._is_order_saved = True
         self._fresh: set[int] = set()  # slots whose identity is not saved
         self._gone: set[int] = set()  # slots that are saved and empty
 
     def assign(self, hashes: Hashes, identity_of_row: Callable[[int], Identity]) -> Assigned:
         """The slot of each row's series; new series begin without a past. `forgotten` says who had to leave."""
         assigned = self.series.assign(hashes)
+        self._is_order_saved = False
         self.forgotten = []
         if assigned.fresh:
             slots = [slot for slot, _ in assigned.fresh]
@@ -99,9 +109,10 @@ class DetectorTable(Generic[DetectorT]):
         if not len(slots):
             return
         self._inputs.append((slots, inputs))
-        self._behind.update(np.unique(slots).tolist())
+        self._behind[slots] = True
+        known, show = self._detectors, self._show
         for row, (slot, numbers) in enumerate(zip(slots.tolist(), inputs.tolist(), strict=True)):
-            said = self._show(self.detector(slot), *numbers)
+            said = show(known[slot] if slot in known else self.detector(slot), *numbers)
             if said is not None:
                 yield row, slot, said
 
@@ -116,6 +127,7 @@ class DetectorTable(Generic[DetectorT]):
         for slot in slots:
             del self.identities[slot]
         self.series.release(slots)
+        self._is_order_saved = False
         self._fresh.difference_update(slots)
         self._gone.update(slots)
 
@@ -130,27 +142,39 @@ class DetectorTable(Generic[DetectorT]):
 
     def changes(self) -> dict[str, bytes | None]:
         """Parts of the state that changed since the last call; None for one that is gone."""
-        if not (self._inputs or self._fresh or self._gone):
+        if self._is_order_saved:
             return {}
-        self._checkpoint += 1
-        parts: dict[str, bytes | None] = {}
-        if self._inputs:
-            slots = np.concatenate([slots for slots, _ in self._inputs])
-            inputs = np.concatenate([inputs for _, inputs in self._inputs])
-            parts[f"{_JOURNAL} {self._checkpoint}"] = msgspec.msgpack.encode((slots.tobytes(), inputs.tobytes()))
-            self._inputs = []
-        if self._checkpoint > ROTATION:
-            parts[f"{_JOURNAL} {self._checkpoint - ROTATION}"] = None
-        turn = {slot for slot in self._behind if slot % ROTATION == self._checkpoint % ROTATION} | self._fresh
-        for slot in sorted(turn):
-            detector = self._detectors.get(slot)
-            saved = _Saved(self._checkpoint, self.identities[slot], detector.snapshot() if detector else b"")
-            parts[f"{_SERIES} {slot}"] = msgspec.msgpack.encode(saved)
+        # Nothing is noted as saved before everything is: a detector that raises must not lose what others learnt.
+        checkpoint = self._checkpoint + 1
+        turn = range(checkpoint % ROTATION, self._max_series, ROTATION)
+        saving = sorted({*(slot for slot in turn if self._behind[slot]), *self._fresh})
+        parts: dict[str, bytes | None] = {f"{_SERIES} {slot}": self._saved(slot, checkpoint) for slot in saving}
         parts |= dict.fromkeys((f"{_SERIES} {slot}" for slot in sorted(self._gone)), None)
-        self._behind -= turn
-        self._fresh, self._gone = set(), set()
-        parts[_ORDER] = msgspec.msgpack.encode((self._checkpoint, self.series.state()))
+        parts[_ORDER] = msgspec.msgpack.encode((checkpoint, self.series.state()))
+        self._journal = self._continued(checkpoint)
+        if self._inputs:
+            parts[f"{_JOURNAL} {checkpoint // SHARING}"] = msgspec.msgpack.encode(self._journal)
+        if checkpoint % SHARING == 0:
+            parts[f"{_JOURNAL} {checkpoint // SHARING - JOURNALS}"] = None
+        self._checkpoint, self._inputs, self._fresh, self._gone = checkpoint, [], set(), set()
+        self._behind[saving] = False
+        self._is_order_saved = True
         return parts
+
+    def _saved(self, slot: int, checkpoint: int) -> bytes:
+        detector = self._detectors.get(slot)
+        return msgspec.msgpack.encode(
+            _Saved(checkpoint, self.identities[slot], detector.snapshot() if detector else b"")
+        )
+
+    def _continued(self, checkpoint: int) -> list[_Entry]:
+        """The journal with the inputs since the last checkpoint."""
+        journal = self._journal if checkpoint % SHARING else []
+        if not self._inputs:
+            return journal
+        slots = np.concatenate([slots for slots, _ in self._inputs])
+        inputs = np.concatenate([inputs for _, inputs in self._inputs])
+        return [*journal, (checkpoint, slots.tobytes(), inputs.tobytes())]
 
     def restore(self, parts: Mapping[str, bytes]) -> None:
         """Take the detectors as saved, and show them the inputs that came after. Raises msgspec.DecodeError."""
@@ -167,22 +191,27 @@ class DetectorTable(Generic[DetectorT]):
                     self._detectors[slot] = made
         hashes = hash_identities(self.identities.values())
         self.series.take_state(order, ((slot, hashes[identity]) for slot, identity in self.identities.items()))
-        for checkpoint, part in _numbered(parts, _JOURNAL):
-            self._replay(checkpoint, part, {slot: saved[slot].checkpoint for slot in self.identities})
+        saved_at = {slot: saved[slot].checkpoint for slot in self.identities}
+        for number, part in _numbered(parts, _JOURNAL):
+            entries = msgspec.msgpack.decode(part, type=list[_Entry])
+            for entry in entries:
+                self._replay(entry, saved_at)
+            if number == self._checkpoint // SHARING:
+                self._journal = entries
 
-    def _replay(self, checkpoint: int, journal: bytes, saved_at: Mapping[int, int]) -> None:
-        slot_bytes, input_bytes = msgspec.msgpack.decode(journal, type=tuple[bytes, bytes])
+    def _replay(self, entry: _Entry, saved_at: Mapping[int, int]) -> None:
+        checkpoint, slot_bytes, input_bytes = entry
         inputs = np.frombuffer(input_bytes).reshape(-1, INPUTS).tolist()
         for slot, numbers in zip(np.frombuffer(slot_bytes, np.int64).tolist(), inputs, strict=True):
             if saved_at.get(slot, checkpoint) < checkpoint:
                 self._show(self.detector(slot), *numbers)
-                self._behind.add(slot)
+                self._behind[slot] = True
 
     def _forget(self, slots: Iterable[int]) -> None:
         """The series that stood here; what was shown to their detectors since the last checkpoint, too."""
         gone = [slot for slot in slots if self._detectors.pop(slot, None) is not None]
         if gone:
-            self._behind.difference_update(gone)
+            self._behind[gone] = False
             keeping = [~np.isin(slots, gone) for slots, _ in self._inputs]
             self._inputs = [(slots[k], inputs[k]) for (slots, inputs), k in zip(self._inputs, keeping, strict=True)]
 

@@ -73,8 +73,9 @@ class OpenFindings:
         """The state if it changed since the last call."""
         if self._is_saved:
             return None
+        state = msgspec.msgpack.encode([(key, entry) for key, entry in self._open.items()])
         self._is_saved = True
-        return msgspec.msgpack.encode([(key, entry) for key, entry in self._open.items()])
+        return state
 
     def restore(self, state: bytes) -> None:
         """Take over what `changes` gave."""

@@ -104,18 +104,18 @@ class Tracking:
 
     def changes(self) -> Parts:
         """What must be saved since the last call."""
+        own: dict[str, bytes | None] = {}
+        if (state := self.open_findings.changes()) is not None:
+            own[OPEN_FINDINGS] = state
+        if not self._examples_saved:
+            examples = [(trace_id.to_bytes(16, "big"), kinds) for trace_id, kinds in self._examples.items()]
+            own[EXAMPLES] = msgspec.msgpack.encode(examples)
+            self._examples_saved = True
         changed = dict(self._unreadable)
         self._unreadable = {}
         for watched in self.trackers:
             if parts := self._changes_of(watched):
                 changed[watched.id] = {**changed.get(watched.id, {}), **parts}
-        own: dict[str, bytes | None] = {}
-        if (state := self.open_findings.changes()) is not None:
-            own[OPEN_FINDINGS] = state
-        if not self._examples_saved:
-            self._examples_saved = True
-            examples = [(trace_id.to_bytes(16, "big"), kinds) for trace_id, kinds in self._examples.items()]
-            own[EXAMPLES] = msgspec.msgpack.encode(examples)
         return {**changed, OWN: own} if own else changed
 
     def restore(self, parts: Mapping[str, Mapping[str, bytes]]) -> None:
@@ -162,4 +162,7 @@ class Tracking:
 
 def _until(now: float, frame: pl.DataFrame) -> pl.DataFrame:
     """Nothing is measured in the future: one wrong clock must not make everybody else late for good."""
-    return frame.with_columns(pl.col(TIME).clip(0.0, now + MAX_AHEAD_SECONDS))
+    times, latest = frame[TIME].to_numpy(), now + MAX_AHEAD_SECONDS
+    if times.min() >= 0.0 and times.max() <= latest:
+        return frame
+    return frame.with_columns(pl.col(TIME).clip(0.0, latest))

@@ -68,9 +68,11 @@ class Capacity(Tracker):
 
     def changes(self) -> Mapping[str, bytes | None]:
         """Detectors, and what is used of daily limits."""
+        # First what may raise and notes nothing as saved: it must not lose what the detectors learnt.
+        used = msgspec.msgpack.encode(self._used)
         parts = dict(self._detectors.changes())
         if parts:
-            parts[_USED] = msgspec.msgpack.encode(self._used)
+            parts[_USED] = used
         if (told := self._told.changes()) is not None:
             parts[_TOLD] = told
         return parts

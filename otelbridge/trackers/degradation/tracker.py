@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from typing import Any
 
 import msgspec
@@ -14,12 +16,13 @@ from otelbridge.analysis.block_table import BlockTable, WaitingShard
 from otelbridge.analysis.degradation import DegradationDetector, block_material
 from otelbridge.analysis.degradation.settings import BLOCK_SIZE
 from otelbridge.analysis.detector_table import DetectorTable
+from otelbridge.analysis.grouping import Hashes
 from otelbridge.analysis.identities import Identity, Watched, hash_series, identity_of
+from otelbridge.analysis.intervals import Floats
 from otelbridge.core.component import ComponentSpec, Kind
 from otelbridge.core.errors import StateUnreadable
 from otelbridge.core.findings import Finding
-from otelbridge.core.measurements import RELEASE, TIME, VALUE, Measurements
-from otelbridge.core.schema import SPAN_ID, TRACE_ID
+from otelbridge.core.measurements import TIME, VALUE, Measurements
 from otelbridge.core.tracker import Tracker
 from otelbridge.trackers.degradation.report import finding
 from otelbridge.trackers.degradation.settings import Config, Watch
@@ -45,19 +48,16 @@ class Degradation(Tracker):
         watched = [(key, _usable(measurements[key[0]])) for key in self._watches if key[0] in measurements]
         if not watched:
             return ()
-        rows = pl.concat(
-            frame.select(TIME, VALUE, TRACE_ID, SPAN_ID, RELEASE, pl.Series("series", hash_series(key, frame)))
-            for key, frame in watched
-        )
-        assigned = self._detectors.assign(rows["series"].to_numpy(), lambda row: _identity(watched, row))
+        frames = _Frames(watched)
+        assigned = self._detectors.assign(frames.hashes, frames.identity)
         self._blocks.clear([slot for slot, _ in assigned.fresh])
-        completed = self._blocks.add(assigned.slot_of_row, rows[TIME].to_numpy(), rows[VALUE].to_numpy())
-        self._events.update(measurements=rows.height, blocks=len(completed.slots))
+        completed = self._blocks.add(assigned.slot_of_row, frames.column(TIME), frames.column(VALUE))
+        self._events.update(measurements=len(frames.hashes), blocks=len(completed.slots))
         if not len(completed.slots):
             return ()
         inputs = np.column_stack((*block_material(completed.values), completed.ends))
         return [
-            self._finding(slot, said, rows.row(int(completed.last_rows[block]), named=True), now)
+            self._finding(slot, said, frames.row(int(completed.last_rows[block])), now)
             for block, slot, said in self._detectors.show(completed.slots, inputs)
         ]
 
@@ -78,9 +78,10 @@ class Degradation(Tracker):
 
     def changes(self) -> Mapping[str, bytes | None]:
         """Detectors and what waits for a block to be full."""
+        changed = self._detectors.changes()
         waiting = self._blocks.changes()
         return {
-            **self._detectors.changes(),
+            **changed,
             **{f"{_WAITING} {shard}": msgspec.msgpack.encode(state) for shard, state in waiting.items()},
         }
 
@@ -115,13 +116,35 @@ def _usable(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.filter(pl.col(VALUE) >= 0) if (frame[VALUE] < 0).any() else frame
 
 
-def _identity(watched: Sequence[tuple[Watched, pl.DataFrame]], row: int) -> Identity:
-    """Of a row of all frames, one after another."""
-    for key, frame in watched:
-        if row < frame.height:
-            return identity_of(key, frame, row)
-        row -= frame.height
-    raise IndexError(row)
+class _Frames:
+    """The rows of several frames, as if they were one after another in one.
+
+    Only what every row needs is put together: a row is looked at as a whole where there is something to say of it.
+    """
+
+    def __init__(self, watched: Sequence[tuple[Watched, pl.DataFrame]]) -> None:
+        self._watched = watched
+        self._starts = list(accumulate((frame.height for _, frame in watched), initial=0))
+        self.hashes: Hashes = np.concatenate([hash_series(key, frame) for key, frame in watched])
+
+    def column(self, name: str) -> Floats:
+        """A column of numbers."""
+        return np.concatenate([frame[name].to_numpy() for _, frame in self._watched])
+
+    def identity(self, row: int) -> Identity:
+        """The series of a row."""
+        key, frame, place = self._of(row)
+        return identity_of(key, frame, place)
+
+    def row(self, row: int) -> Mapping[str, Any]:
+        """Everything of a row."""
+        _, frame, place = self._of(row)
+        return frame.row(place, named=True)
+
+    def _of(self, row: int) -> tuple[Watched, pl.DataFrame, int]:
+        number = bisect_right(self._starts, row) - 1
+        key, frame = self._watched[number]
+        return key, frame, row - self._starts[number]
 
 
 SPEC = ComponentSpec(
