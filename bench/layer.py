@@ -43,7 +43,7 @@ BOUND_US = 1.0
 MODULES = 25  # of each service
 REQUESTS = 256  # a lap: some five of each service
 CONCURRENT_TRACES = 100  # of each service: what it takes to send its share of SPANS_PER_SECOND
-BLOCKS = 48  # that `degradation` sees of most series beforehand: at 32 of 32 values each it begins to judge
+BLOCKS = 144  # that `degradation` sees of a series beforehand: after 128 its baseline is as large as any matters
 SETTINGS = (
     "trackers.degradation.max_series=12000",  # a few more than there are: none has to leave
     'trackers.capacity.limits=[{measurement: llm.tokens, limit: 1e12, per: day, by: ["gen_ai.provider.name"]}]',
@@ -166,10 +166,8 @@ def table(layer: Layer, without: Line) -> Iterator[str]:
     """The number, its parts, and what else differs."""
     costs = {stage: seconds / layer.spans * 1e6 for stage, seconds in layer.watch.seconds.items()}
     parts = {stage: us for stage, us in costs.items() if _is_own(stage)}
-    series = layer.tracker("degradation").series
-    yield (
-        f"measurements and trackers at {series:,} series: {sum(parts.values()):.2f} us a span (bound {BOUND_US}), of which"
-    )
+    series, together = layer.tracker("degradation").series, sum(parts.values())
+    yield f"measurements and trackers at {series:,} series: {together:.2f} us a span (bound {BOUND_US}), of which"
     for stage, us in parts.items():
         yield f"    {stage.partition('/')[2]:44} {us:9.3f}"
     yield "what they ask of others, as the difference to the same spans without them:"

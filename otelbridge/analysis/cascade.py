@@ -7,13 +7,14 @@ and do not call each other are no cascade.
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 
+from otelbridge.analysis.dependencies import causal_order, connected, root
 from otelbridge.analysis.failing import Failing
 
 WINDOW_SECONDS = 30.0
@@ -25,6 +26,8 @@ EDGE_SECONDS = 86_400.0  # a call that was not seen for a day is no connection a
 
 Node = tuple[str, str]
 """Environment, and service or peer."""
+Edge = tuple[str, str, str]
+"""Environment, caller and callee."""
 Event = dict[str, Any]
 
 
@@ -51,6 +54,14 @@ class Outcome:
     failed: int
 
 
+@dataclass(slots=True)
+class _Environment:
+    """What is remembered of one environment, so that a look at it does not look at all others."""
+
+    services: dict[str, Failing] = field(default_factory=dict)
+    edges: set[Edge] = field(default_factory=set)
+
+
 class _Cascade(msgspec.Struct, array_like=True):
     """One that goes on: its members in the order in which they were found, and its root when it was told."""
 
@@ -61,7 +72,7 @@ class _Cascade(msgspec.Struct, array_like=True):
 
 class _State(msgspec.Struct, array_like=True):
     services: list[tuple[Node, Failing]]
-    edges: list[tuple[tuple[str, str, str], float]]
+    edges: list[tuple[Edge, float]]
     cascades: dict[str, _Cascade]
     latest: dict[str, float]
 
@@ -89,7 +100,8 @@ class CascadeDetector:
         self._window_seconds = window_seconds
         self._max_services, self._max_edges = max_services, max_edges
         self._services: OrderedDict[Node, Failing] = OrderedDict()
-        self._edges: OrderedDict[tuple[str, str, str], float] = OrderedDict()  # last seen
+        self._edges: OrderedDict[Edge, float] = OrderedDict()  # last seen
+        self._environments: defaultdict[str, _Environment] = defaultdict(_Environment)
         self._cascades: dict[str, _Cascade] = {}  # by environment
         self._latest: dict[str, float] = {}  # time by environment
         self.forgotten = 0
@@ -128,6 +140,11 @@ class CascadeDetector:
         saved = msgspec.msgpack.decode(state, type=_State)
         self._services, self._edges = OrderedDict(saved.services), OrderedDict(saved.edges)
         self._cascades, self._latest = saved.cascades, saved.latest
+        self._environments.clear()
+        for (environment, name), service in self._services.items():
+            self._environments[environment].services[name] = service
+        for edge in self._edges:
+            self._environments[edge[0]].edges.add(edge)
 
     def _see(self, call: Call) -> None:
         if call.caller == call.callee or not 0 <= call.time <= LATEST:
@@ -135,8 +152,11 @@ class CascadeDetector:
         edge = (call.environment, call.caller, call.callee)
         self._edges[edge] = max(call.time, self._edges.get(edge, 0.0))
         self._edges.move_to_end(edge)
+        self._environments[call.environment].edges.add(edge)
         if len(self._edges) > self._max_edges:
-            self._edges.popitem(last=False)
+            oldest, _ = self._edges.popitem(last=False)
+            self._environments[oldest[0]].edges.remove(oldest)
+            self._leave(oldest[0])
         peer = self._service((call.environment, call.callee))
         if not peer.speaks:  # a database or a provider: how it does is only known from its callers
             peer.add(call.time, call.total, call.failed)
@@ -144,28 +164,36 @@ class CascadeDetector:
     def _service(self, node: Node) -> Failing:
         service = self._services.get(node)
         if service is None:
-            service = self._services[node] = Failing()
+            service = self._services[node] = self._environments[node[0]].services[node[1]] = Failing()
             if len(self._services) > self._max_services:
-                self._services.popitem(last=False)
+                (environment, name), _ = self._services.popitem(last=False)
+                del self._environments[environment].services[name]
+                self._leave(environment)
                 self.forgotten += 1
         self._services.move_to_end(node)
         return service
 
+    def _leave(self, environment: str) -> None:
+        """The last that was remembered of it may have gone."""
+        remembered = self._environments[environment]
+        if not (remembered.services or remembered.edges):
+            del self._environments[environment]
+
     def _forget_environments(self) -> Iterator[Event]:
         """Of which no service is remembered any more; with more of them than services there is always one."""
         if len(self._latest) > self._max_services:
-            for environment in sorted(self._latest.keys() - {of for of, _ in self._services}):
+            in_use = {name for name, remembered in self._environments.items() if remembered.services}
+            for environment in sorted(self._latest.keys() - in_use):
                 yield from self._judge(environment)
                 del self._latest[environment]
 
     def _judge(self, environment: str) -> Iterator[Event]:
         now = self._latest[environment]
         failing: dict[str, float] = {}
-        for (of_environment, name), service in self._services.items():
-            if of_environment == environment:
-                service.judge(now)
-                if service.is_failing:
-                    failing[name] = service.since
+        for name, service in self._remembered(environment).services.items():
+            service.judge(now)
+            if service.is_failing:
+                failing[name] = service.since
         callees = self._callees(environment, failing, now)
         going_on = self._cascades.get(environment)
         if going_on is None:
@@ -177,7 +205,7 @@ class CascadeDetector:
             yield self._event("recovery", environment, going_on, {}, callees, now)
         else:
             joined = [
-                name for name in _connected(set(going_on.members), failing, callees) if name not in going_on.members
+                name for name in connected(set(going_on.members), failing, callees) if name not in going_on.members
             ]
             if joined:
                 going_on.members += sorted(joined, key=lambda name: (failing[name], name))
@@ -188,11 +216,14 @@ class CascadeDetector:
         callees: dict[str, set[str]] = {name: set() for name in failing}
         if len(failing) < 2:
             return callees
-        for (of_environment, caller, callee), seen in self._edges.items():
-            is_both = of_environment == environment and caller in failing and callee in failing
-            if is_both and now - seen <= EDGE_SECONDS:
+        for edge in self._remembered(environment).edges:
+            _, caller, callee = edge
+            if caller in failing and callee in failing and now - self._edges[edge] <= EDGE_SECONDS:
                 callees[caller].add(callee)
         return callees
+
+    def _remembered(self, environment: str) -> _Environment:
+        return self._environments.get(environment) or _Environment()
 
     def _together(self, failing: Mapping[str, float], callees: Mapping[str, set[str]], now: float) -> list[str]:
         """The largest connected group that began to fail within the window, once the window is over."""
@@ -202,7 +233,7 @@ class CascadeDetector:
             if now - start < self._window_seconds:
                 continue  # who else fails is not known yet
             close = {name: since for name, since in failing.items() if 0 <= since - start <= self._window_seconds}
-            group = _connected({first}, close, callees)
+            group = connected({first}, close, callees)
             if len(group) >= self._min_services and len(group) > len(best):
                 best = sorted(group, key=lambda name: (failing[name], name))
         return best
@@ -215,7 +246,7 @@ class CascadeDetector:
         callees: Mapping[str, set[str]],
         now: float,
     ) -> Event:
-        cascade = _Cascade(_root(members, failing, callees), min(failing[name] for name in members), members)
+        cascade = _Cascade(root(members, failing, callees), min(failing[name] for name in members), members)
         self._cascades[environment] = cascade
         return self._event("alert", environment, cascade, failing, callees, now)
 
@@ -228,7 +259,7 @@ class CascadeDetector:
         callees: Mapping[str, set[str]],
         now: float,
     ) -> Event:
-        order = _causal_order(cascade.root, cascade.members, failing, callees)
+        order = causal_order(cascade.root, cascade.members, failing, callees)
         still = [name for name in order if name in failing]
         return {
             "kind": kind,
@@ -241,55 +272,3 @@ class CascadeDetector:
             "start": cascade.start,
             "time": now,
         }
-
-
-def _connected(seeds: set[str], among: Mapping[str, float], callees: Mapping[str, set[str]]) -> set[str]:
-    """Everything that calls lead to or come from, beginning at the seeds."""
-    neighbours: dict[str, set[str]] = {name: set() for name in among}
-    for caller in among:
-        for callee in callees.get(caller, ()):
-            if callee in among:
-                neighbours[caller].add(callee)
-                neighbours[callee].add(caller)
-    found = {name for name in seeds if name in among}
-    frontier = list(found)
-    while frontier:
-        for name in neighbours[frontier.pop()] - found:
-            found.add(name)
-            frontier.append(name)
-    return found
-
-
-def _root(members: list[str], failing: Mapping[str, float], callees: Mapping[str, set[str]]) -> str:
-    """The one that fails though nothing that it calls does.
-
-    Of several the one that most others depend on, then the first to fail; in a circle the first to fail.
-    """
-    inside = set(members)
-    alone = [name for name in members if not callees[name] & inside] or members
-    return min(alone, key=lambda name: (-len(_dependents(name, inside, callees)), failing[name], name))
-
-
-def _dependents(name: str, inside: set[str], callees: Mapping[str, set[str]]) -> set[str]:
-    """Members that call it, directly or not."""
-    found: set[str] = set()
-    frontier = [name]
-    while frontier:
-        callee = frontier.pop()
-        for caller in inside - found:
-            if callee in callees[caller]:
-                found.add(caller)
-                frontier.append(caller)
-    return found
-
-
-def _causal_order(
-    root: str, members: list[str], failing: Mapping[str, float], callees: Mapping[str, set[str]]
-) -> list[str]:
-    """From the root to those that depend on it, one step of calls after the other; by first failure within a step."""
-    order, rest = [root], [name for name in members if name != root]
-    while rest:
-        step = [name for name in rest if callees.get(name, set()) & set(order)] or rest
-        order += sorted(step, key=lambda name: (failing.get(name, 0.0), name))
-        rest = [name for name in rest if name not in order]
-    return order

@@ -31,7 +31,7 @@ _SERIES, _JOURNAL, _ORDER = "series", "journal", "order"  # names of parts
 Event = Mapping[str, Any]
 
 _Entry = tuple[int, bytes, bytes]
-"""Of a journal: number of a checkpoint, slots (i64) and inputs (f64, INPUTS a slot), in the order in which they came."""
+"""Of a journal: number of a checkpoint, slots (i64) and inputs (f64, INPUTS a slot) in the order in which they came."""
 
 
 class Detector(Protocol):
@@ -177,18 +177,25 @@ class DetectorTable(Generic[DetectorT]):
         return [*journal, (checkpoint, slots.tobytes(), inputs.tobytes())]
 
     def restore(self, parts: Mapping[str, bytes]) -> None:
-        """Take the detectors as saved, and show them the inputs that came after. Raises msgspec.DecodeError."""
+        """Take the detectors as saved, and show them the inputs that came after. Raises msgspec.DecodeError.
+
+        Those that are watched no longer, or for which there is no room any more, are forgotten, and deleted next time.
+        """
         if _ORDER not in parts:
             return
         self._checkpoint, order = msgspec.msgpack.decode(parts[_ORDER], type=tuple[int, tuple[int, bytes]])
         saved = {slot: msgspec.msgpack.decode(part, type=_Saved) for slot, part in _numbered(parts, _SERIES)}
         for slot, one in saved.items():
             made = self._make(one.identity) if slot < self._max_series else None
-            if made is not None:
-                self.identities[slot] = one.identity
-                if one.detector:
-                    made.restore(one.detector)
-                    self._detectors[slot] = made
+            if made is None:
+                self._gone.add(slot)
+                continue
+            self.identities[slot] = one.identity
+            if one.detector:
+                made.restore(one.detector)
+                self._detectors[slot] = made
+        self.series.forgotten += len(self._gone)
+        self._is_order_saved = not self._gone
         hashes = hash_identities(self.identities.values())
         self.series.take_state(order, ((slot, hashes[identity]) for slot, identity in self.identities.items()))
         saved_at = {slot: saved[slot].checkpoint for slot in self.identities}

@@ -103,7 +103,7 @@ class SeriesTable:
     def _find(self, hashes: Hashes) -> Integers:
         if not len(self._slots):
             return np.full(len(hashes), NO_SLOT, np.int64)
-        slots = self._by_bucket[hashes >> self._shift]
+        slots: Integers = self._by_bucket[hashes >> self._shift]
         others = np.flatnonzero(self._hash_of[slots] != hashes)  # unknown, or not alone in their bucket
         if len(others):
             wanted = hashes[others]

@@ -7,7 +7,7 @@ nothing is and the log is read again. That is what makes the outbox get every pa
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 from otelbridge.core.component import Parcel
@@ -51,6 +51,20 @@ class CheckpointStore:
             self._connection.executescript(_SCHEMA + outbox_schema)
         except (sqlite3.Error, OSError) as error:
             raise CannotStart(f"cannot open {path}: {error}") from None
+
+    def forget_others(self, components: Collection[str]) -> list[str]:
+        """Delete the state of all components but these; returns whose it was. Raises StateUnreadable."""
+        connection = self._connection
+        try:
+            saved = connection.execute("SELECT component FROM component_state UNION SELECT tracker FROM tracker_state")
+            others = sorted({component for (component,) in saved} - {*components})
+            connection.execute("BEGIN IMMEDIATE")
+            connection.executemany("DELETE FROM component_state WHERE component = ?", [(one,) for one in others])
+            connection.executemany("DELETE FROM tracker_state WHERE tracker = ?", [(one,) for one in others])
+            connection.execute("COMMIT")
+        except sqlite3.DatabaseError as error:
+            raise StateUnreadable(f"the state file is damaged: {error}") from None
+        return others
 
     def load(self) -> Resumption:
         """The last checkpoint; an empty one on a new folder. Raises StateUnreadable."""

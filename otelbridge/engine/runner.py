@@ -47,6 +47,7 @@ class Runner:
         on_lost: told of records that the log cannot give back.
         batch_spans, batch_seconds: how many spans make a batch, and how long to wait for them.
         decide_on_stop: what is undecided at a stop is decided then, because the log will not hold it.
+        on_forgotten: told of a tracker, and how many of its saved series it did not take over.
     """
 
     task: TickedTask[Any]
@@ -60,6 +61,7 @@ class Runner:
     batch_spans: int = 8192
     batch_seconds: float = 0.2
     decide_on_stop: bool = False
+    on_forgotten: Callable[[str, int], None] = lambda _tracker, _series: None
     health: RunnerHealth = field(default_factory=RunnerHealth)
     _stop: threading.Event = field(default_factory=threading.Event)
     _last_checkpoint: float = 0.0
@@ -100,6 +102,8 @@ class Runner:
                 stamps = [Stamp(record.sequence, record.time) for record in records]
                 self.task.refill(self.task.wire.decode([record.payload for record in records]), stamps)
         self.task.restore(saved)
+        for tracker, series in self.task.tracking.forgotten().items():
+            self.on_forgotten(tracker, series)
         self.task.admit_losses()
         self.health.position = self.task.position
         self.health.resumed = True

@@ -139,6 +139,11 @@ class Tracking:
             examples = msgspec.msgpack.decode(own[EXAMPLES], type=list[tuple[bytes, tuple[str, ...]]])
             self._examples = {int.from_bytes(trace_id, "big"): kinds for trace_id, kinds in examples}
 
+    def forgotten(self) -> dict[str, int]:
+        """How many series each tracker had to forget since the start, where that are any."""
+        counts = {watched.id: watched.tracker.counters.get("forgotten_series", 0) for watched in self.trackers}
+        return {tracker: count for tracker, count in counts.items() if count}
+
     def _note_example(self, finding: Finding) -> None:
         kinds = self._examples.get(finding.trace_id, ())
         if finding.kind not in kinds and (kinds or len(self._examples) < MAX_EXAMPLES):

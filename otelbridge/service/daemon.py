@@ -92,6 +92,7 @@ class Daemon:
             clock,
             self._on_component_error,
             self._on_lost_records,
+            self._on_forgotten_state,
             self._on_delivery_trouble,
             self._on_thread_death,
         )
@@ -179,6 +180,14 @@ class Daemon:
 
     def _on_lost_records(self, pipeline: str, reason: str) -> None:
         self._log.error("records of the log are lost", pipeline=pipeline, reason=reason)
+
+    def _on_forgotten_state(self, pipeline: str, components: str, series: int | None) -> None:
+        if series is None:
+            self._log.info(
+                "forgot what components knew that are configured no longer", pipeline=pipeline, of=components
+            )
+        else:
+            self._log.info("forgot series that are watched no longer", pipeline=pipeline, of=components, series=series)
 
     def _on_delivery_trouble(self, exporter: str, reason: str) -> None:
         self._log.warning("delivery failed", exporter=exporter, reason=reason)

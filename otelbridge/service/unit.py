@@ -25,6 +25,7 @@ from otelbridge.engine.runner import Runner
 from otelbridge.engine.task import Task
 from otelbridge.engine.tasks import build_task
 from otelbridge.engine.ticks import TICKS_PER_SECOND
+from otelbridge.engine.tracking import OWN
 from otelbridge.log.contract import Log
 from otelbridge.log.memory import MemoryLog
 from otelbridge.log.sqlite import SqliteLog
@@ -41,6 +42,7 @@ class Surroundings:
         clock: seconds since the epoch.
         on_component_error: pipeline, component, error; the batch goes on without what the component would have added.
         on_lost_records: pipeline, reason.
+        on_forgotten_state: pipeline, components, how many series of it; None for all that they knew.
         on_delivery_trouble: exporter, reason; the parcel waits, or was rejected.
         on_thread_death: name of a thread that must not end, and what ended it.
     """
@@ -48,6 +50,7 @@ class Surroundings:
     clock: Callable[[], float]
     on_component_error: Callable[[str, str, BaseException], None]
     on_lost_records: Callable[[str, str], None]
+    on_forgotten_state: Callable[[str, str, int | None], None]
     on_delivery_trouble: Callable[[str, str], None]
     on_thread_death: Callable[[str, BaseException], None]
 
@@ -90,6 +93,7 @@ class Unit:
             batch_spans=service.batch.max_spans,
             batch_seconds=service.batch.timeout_ms / 1000,
             decide_on_stop=storage.log == "memory",
+            on_forgotten=lambda tracker, series: around.on_forgotten_state(plan.id, tracker, series),
         )
         self._threads = [
             self._thread("appender", self.appender.run),
@@ -130,7 +134,12 @@ class Unit:
             exporter.close()
 
     def _load(self, path: Path) -> Resumption:
+        """The last checkpoint, without the state of components that are not configured any more."""
+        known = {step.id for step in self.pipeline.steps()} | {watched.id for watched in self.pipeline.trackers}
         try:
+            forgotten = self.store.forget_others({*known, OWN})
+            if forgotten:
+                self._around.on_forgotten_state(self.id, ", ".join(forgotten), None)
             return self.store.load()
         except StateUnreadable as error:
             raise CannotStart(f"{path}: {error}; move the folder away to start anew") from None

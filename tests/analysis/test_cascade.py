@@ -200,3 +200,36 @@ def test_any_time_is_borne(time: float) -> None:
     detector = CascadeDetector()
     for at in (1_790_000_000.0, time, 1_790_000_001.0):
         detector.update([Call("prod", "a", "b", at, 3, 3)], [Outcome("prod", "a", at, 5, 5)])
+
+
+class CountedText(str):
+    """Counts how often it is compared with another text."""
+
+    comparisons = 0
+
+    def __eq__(self, other: object) -> bool:
+        CountedText.comparisons += 1
+        return str.__eq__(self, other)
+
+    __hash__ = str.__hash__
+
+
+def test_what_is_known_of_other_environments_is_not_looked_at() -> None:
+    detector = CascadeDetector(max_services=3000)
+    names = [CountedText(f"environment-{number}") for number in range(1000)]
+    for name in names:
+        detector.update([Call(name, "a", "b", 100.0, 1, 0)], [Outcome(name, "a", 100.0, 1, 0)])
+    CountedText.comparisons = 0
+
+    detector.update([], [Outcome(names[0], "a", 101.0, 1, 0), Outcome(names[0], "b", 101.0, 1, 0)])
+
+    assert CountedText.comparisons < 50  # some for every look-up of a service; there are 2,000 services and 1,000 edges
+
+
+def test_an_environment_of_which_everything_has_left_takes_no_memory() -> None:
+    detector = CascadeDetector(max_services=2, max_edges=1)
+    for number in range(100):
+        name = f"environment-{number}"
+        detector.update([Call(name, "a", "b", 100.0, 1, 0)], [Outcome(name, "a", 100.0, 1, 0)])
+
+    assert len(detector._environments) <= 3

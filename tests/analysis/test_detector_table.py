@@ -4,10 +4,11 @@ from typing import Any
 
 import msgspec
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otelbridge.analysis.detector_table import DetectorTable
+from otelbridge.analysis.detector_table import ROTATION, DetectorTable
 from otelbridge.analysis.identities import Identity, hash_identities
 
 MAX_SERIES = 3
@@ -30,8 +31,8 @@ class Summing:
         self.sum = msgspec.msgpack.decode(state)
 
 
-def table(watched: str = "abcdef") -> DetectorTable[Summing]:
-    return DetectorTable(MAX_SERIES, lambda identity: Summing() if identity[0] in watched else None, Summing.show)
+def table(watched: str = "abcdef", max_series: int = MAX_SERIES) -> DetectorTable[Summing]:
+    return DetectorTable(max_series, lambda identity: Summing() if identity[0] in watched else None, Summing.show)
 
 
 def identity(name: str) -> Identity:
@@ -117,3 +118,67 @@ def test_an_heir_begins_with_the_past_of_another_series() -> None:
     detectors.inherit(0, 1)
 
     assert feed(detectors, [("b", 1)]) == [("b", 10.0)]
+
+
+@pytest.mark.parametrize("kill", range(ROTATION - 2, 2 * ROTATION + 6))
+def test_a_table_that_was_saved_more_often_than_its_detectors_in_turn_is_restored(kill: int) -> None:
+    whole, saved = table(), {}
+    for _ in range(kill):
+        feed(whole, [("a", 3), ("b", 4)])
+        saved = merged(saved, whole.changes())
+    restored = table()
+    restored.restore(saved)
+    for _ in range(ROTATION + 6):  # through what it says of the next turns, too
+        feed(restored, [("a", 3), ("b", 4)])
+        saved = merged(saved, restored.changes())
+    again = table()
+    again.restore(saved)
+
+    assert again.detector(0).sum == 3 * (kill + ROTATION + 6)
+    assert again.detector(1).sum == 4 * (kill + ROTATION + 6)
+
+
+def test_the_series_seen_least_recently_leaves_first_after_a_kill_too() -> None:
+    first = table()
+    feed(first, [("a", 1)])
+    feed(first, [("b", 1), ("c", 1)])
+    saved = merged({}, first.changes())
+    first.assign(np.array([hash_identities([identity("a")])[identity("a")]], np.uint64), lambda _row: identity("a"))
+    saved = merged(saved, first.changes())  # nothing was shown to any detector since the last time
+    second = table()
+    second.restore(saved)
+
+    feed(second, [("d", 1)])
+
+    assert "a" in {one[0] for one in second.identities.values()}
+
+
+def broken(_detector: Summing) -> bytes:
+    raise RuntimeError("broken")
+
+
+def test_a_detector_that_cannot_be_saved_loses_nothing_of_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = table()
+    feed(first, [("a", 3), ("b", 4)])
+    with monkeypatch.context() as patch:
+        patch.setattr(Summing, "snapshot", broken)
+        with pytest.raises(RuntimeError):
+            first.changes()
+
+    second = table()
+    second.restore(merged({}, first.changes()))
+
+    assert [second.detector(slot).sum for slot in (0, 1)] == [3.0, 4.0]
+
+
+def test_series_for_which_there_is_no_room_any_more_are_counted_and_deleted() -> None:
+    first = table()
+    feed(first, [("a", 1), ("b", 1), ("c", 1)])
+    saved = merged({}, first.changes())
+    second = table(max_series=1)
+
+    second.restore(saved)
+    saved = merged(saved, second.changes())
+
+    assert second.series.forgotten == 2
+    assert {name for name in saved if name.startswith("series")} == {"series 0"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import signal
 import socket
@@ -169,3 +170,25 @@ def test_a_second_signal_ends_the_wait_for_deliveries_and_loses_nothing(server: 
         running.wait_until_all_is_delivered(2)
         assert len(set(span_ids(server))) == 2
         assert running.stop() == 0
+
+
+def test_what_is_configured_no_longer_is_forgotten_and_the_log_says_so(server: Sentry, tmp_path: Path) -> None:
+    queries = [otlp.query(f"select * from t{number}", start_ms=now_ms()) for number in range(3)]
+    tree = otlp.span("GET /", *queries, kind="server", start_ms=now_ms(), ms=20.0)
+    with daemon.running(tmp_path, server.dsn) as running:
+        assert running.post(otlp.request_of(otlp.spans_of(tree, random.Random(1).randbytes(16))))[0] == 200
+        running.wait_until_all_is_delivered(4)
+        assert running.stop() == 0
+    fewer: dict[str, Any] = {
+        "service__pipelines__traces__trackers": ["degradation"],
+        "trackers": {"degradation": {"max_series": 1}},
+    }
+
+    with daemon.running(tmp_path, server.dsn, **fewer) as running:
+        assert running.stop() == 0
+    with daemon.running(tmp_path, server.dsn, **fewer) as running:
+        assert running.stop() == 0
+
+    said = [json.loads(line) for line in running.log().splitlines()]
+    forgotten = [(line["of"], line.get("series")) for line in said if line["event"].startswith("forgot ")]
+    assert forgotten == [("cascade, error_spike", None), ("degradation", 2)]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from otelbridge.core.component import Parcel
 from otelbridge.core.errors import RetryLater, StateUnreadable
 from otelbridge.engine.checkpoint import CheckpointStore
-from otelbridge.engine.progress import Stamp
+from otelbridge.engine.progress import Progress, Resumption, Stamp
 from otelbridge.engine.task import Task
 from otelbridge.otlp.decode import decode
 from tests.engine.conftest import Bench, pipeline, raise_error
@@ -134,3 +134,28 @@ def test_a_damaged_state_file_is_a_clear_error(tmp_path: Path) -> None:
     with pytest.raises(StateUnreadable, match="format 99"):
         store.load()
     store.close()
+
+
+def test_the_state_of_components_that_are_configured_no_more_is_deleted(tmp_path: Path) -> None:
+    store = store_at(tmp_path / "state.sqlite")
+    saved = Resumption()
+    progress = Progress(
+        position=1,
+        tick=1,
+        low_record=1,
+        states={"ttft": b"1", "llm_cost": b"2"},
+        parts={"cascade": {"state": b"3"}, "degradation": {"order": b"4", "series 0": b"5"}},
+        ledger=saved.ledger,
+        generation=0,
+        decisions=b"",
+        oldest_generation=0,
+        parcels={},
+    )
+    store.save(progress, 0.0)
+
+    forgotten = store.forget_others({"llm_cost", "cascade"})
+
+    kept = store.load()
+    assert forgotten == ["degradation", "ttft"]
+    assert (kept.states, kept.parts) == ({"llm_cost": b"2"}, {"cascade": {"state": b"3"}})
+    assert store.forget_others({"llm_cost", "cascade"}) == []

@@ -101,7 +101,7 @@ def _marked(spans: pl.DataFrame, found: list[LoopWithSource]) -> pl.DataFrame:
     return with_series(spans, [_MARKS[pl.Series(marks)].alias(MARK)])
 
 
-def _turns(marked: pl.DataFrame) -> pl.DataFrame:
+def _turns(marked: pl.DataFrame) -> pl.DataFrame | None:
     """`db.n_plus_one.count`: one row a trace with a loop of queries, at the last turn of it."""
     turns = np.flatnonzero(flags((marked[MARK] == "repeat") & (marked["op"] == "db")))
     traces = group_rows(marked[schema.TRACE_ID][as_index(turns)])

@@ -166,7 +166,5 @@ def _candidates(spans: pl.DataFrame) -> Integers:
         return np.empty(0, np.int64)
     rows = np.flatnonzero(is_present(statuses))
     said = (spans[name][as_index(rows)].to_list() for name in (_STATUS, "name"))
-    is_counted = [
-        status in _COUNTED and name != COST_REPORT_NAME for status, name in zip(*said, strict=True)
-    ]
+    is_counted = [status in _COUNTED and name != COST_REPORT_NAME for status, name in zip(*said, strict=True)]
     return rows[np.array(is_counted, np.bool_)]

@@ -62,7 +62,7 @@ class SpanMetrics(Processor):
         return batch
 
 
-def _requests(spans: pl.DataFrame) -> pl.DataFrame:
+def _requests(spans: pl.DataFrame) -> pl.DataFrame | None:
     """On the spans of servers that know their route."""
     rows = np.flatnonzero((spans["kind"].to_numpy() == SERVER) & is_present(spans["http.route"]))
     return measured(HTTP_ROUTE_DURATION, spans, rows, spans["duration_ms"].to_numpy()[rows])
@@ -78,7 +78,7 @@ def _tool_calls(spans: pl.DataFrame) -> pl.DataFrame | None:
     return measured(MCP_CALL_DURATION, spans, rows, spans["duration_ms"].to_numpy()[rows])
 
 
-def _of_attribute(one: CustomMeasurement, spans: pl.DataFrame) -> pl.DataFrame:
+def _of_attribute(one: CustomMeasurement, spans: pl.DataFrame) -> pl.DataFrame | None:
     column = spans[ATTRIBUTE_PREFIX + one.attribute]
     rows = np.flatnonzero(is_present(column))
     numbers = column[as_index(rows)].cast(pl.Float64, strict=False).to_numpy() * one.scale

@@ -44,8 +44,9 @@ class ToldLimits:
         """The state if it changed since the last call."""
         if self._is_saved:
             return None
+        state = msgspec.msgpack.encode(self._limits)
         self._is_saved = True
-        return msgspec.msgpack.encode(self._limits)
+        return state
 
     def restore(self, state: bytes) -> None:
         """Take over what `changes` gave; raises msgspec.MsgspecError."""

@@ -82,7 +82,8 @@ class Capacity(Tracker):
         try:
             self._detectors.restore(parts)
             if _USED in parts:
-                self._used = msgspec.msgpack.decode(parts[_USED], type=dict[int, Used])
+                used = msgspec.msgpack.decode(parts[_USED], type=dict[int, Used])
+                self._used = {slot: one for slot, one in used.items() if slot in self._detectors.identities}
             if _TOLD in parts:
                 self._told.restore(parts[_TOLD])
         except (msgspec.MsgspecError, ValueError) as error:

@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 import polars as pl
 
-from otelbridge.analysis.block_table import BlockTable, WaitingShard
+from otelbridge.analysis.block_table import SHARD, BlockTable, WaitingShard
 from otelbridge.analysis.degradation import DegradationDetector, block_material
 from otelbridge.analysis.degradation.settings import BLOCK_SIZE
 from otelbridge.analysis.detector_table import DetectorTable
@@ -42,6 +42,7 @@ class Degradation(Tracker):
         self._blocks = BlockTable(config.max_series, BLOCK_SIZE)
         self._detectors = DetectorTable(config.max_series, self._detector, DegradationDetector.update_block)
         self._events: Counter[str] = Counter()
+        self._gone_shards: list[int] = []  # saved, when there was room for more series
 
     def observe(self, measurements: Measurements, now: float) -> Sequence[Finding]:
         """Raised when a series became slower, resolved when it is as before or its new level is accepted."""
@@ -80,8 +81,11 @@ class Degradation(Tracker):
         """Detectors and what waits for a block to be full."""
         changed = self._detectors.changes()
         waiting = self._blocks.changes()
+        gone = dict.fromkeys(f"{_WAITING} {shard}" for shard in self._gone_shards)
+        self._gone_shards = []
         return {
             **changed,
+            **gone,
             **{f"{_WAITING} {shard}": msgspec.msgpack.encode(state) for shard, state in waiting.items()},
         }
 
@@ -91,7 +95,9 @@ class Degradation(Tracker):
             self._detectors.restore(parts)
             for name, part in parts.items():
                 kind, _, shard = name.partition(" ")
-                if kind == _WAITING:
+                if kind == _WAITING and int(shard) * SHARD >= self._max_series:
+                    self._gone_shards.append(int(shard))
+                elif kind == _WAITING:
                     self._blocks.take(int(shard), msgspec.msgpack.decode(part, type=WaitingShard))
         except (msgspec.MsgspecError, ValueError) as error:
             raise StateUnreadable(f"degradation: {error}") from error
