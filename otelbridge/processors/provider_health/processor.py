@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -35,7 +36,7 @@ from otelbridge.processors.provider_health.calls import (
     mark,
     models,
 )
-from otelbridge.processors.provider_health.rolling import Change, Key, RollingScores, Series, Window
+from otelbridge.processors.provider_health.rolling import Change, Key, RollingScores, Series
 from otelbridge.processors.provider_health.settings import Config
 from otelbridge.semconv.measurements import LLM_LATENCY, LLM_SCORE, LLM_SUCCESS
 from otelbridge.semconv.providers import MAX_NAME_CHARACTERS, model_family
@@ -45,6 +46,7 @@ USD_PER_1K = "otelbridge.cost.usd_per_1k"
 PER_CENT = "otelbridge.cost.usage_per_cent"
 _COST, _TOKENS = "otelbridge.cost.usd", "gen_ai.usage.total_tokens"  # by llm_cost, where it stands before
 
+NOBODY = -1  # in the place of a key
 LEAST_USD = (
     1e-9  # the cheapest token there is costs more; below it a call was free, and a cent buys no number of tokens
 )
@@ -91,7 +93,7 @@ class ProviderHealth(Processor):
             nothing = [nulls(column.name, column.dtype, spans.height) for column in ADDED]
             return batch.with_spans(with_series(others, nothing))
         scores = self._config.scores(calls.succeeded, calls.latency_ms, calls.retries)
-        findings = list(self._findings(spans, calls, scores.tolist(), batch.now))
+        findings = self._findings(spans, calls, scores, batch.now)
         self._events.update(calls=len(calls.rows), findings=sum(finding.state == "raised" for finding in findings))
         batch = batch.with_spans(with_series(others, _shown(spans, calls.rows, scores))).add_findings(findings)
         return self._measured(batch, calls, scores.astype(np.float64))
@@ -127,22 +129,27 @@ class ProviderHealth(Processor):
             batch = batch.add_measurements(kind.name, of_kind)
         return batch
 
-    def _findings(self, spans: pl.DataFrame, calls: Calls, scores: list[int], now: float) -> Iterator[Finding]:
+    def _findings(self, spans: pl.DataFrame, calls: Calls, scores: Integers, now: float) -> list[Finding]:
         environments = spans[ENVIRONMENT][as_index(calls.rows)].to_list()
-        told = zip(environments, calls.providers, calls.models, scores, strict=True)
-        keys: dict[tuple[str | None, str | None, str], Key] = {}  # there are few
-        for place, (environment, provider, model, score) in enumerate(told):
-            if model is None:
-                continue  # some instrumentations leave it out when a call fails: its series would be failures alone
-            key = keys.get((environment, provider, model))
-            if key is None:
-                family = model_family(model[:MAX_NAME_CHARACTERS])
-                key = keys[environment, provider, model] = (environment or "", provider or "", family)
-            series, change = self._rolling.add(key, score)
-            if change is not None:
-                yield self._finding(key, series, change, spans.row(int(calls.rows[place]), named=True), now)
+        numbers: dict[Key, int] = {}
+        number_of: dict[tuple[str | None, str | None, str | None], int] = {}  # there are few
+        for told in dict.fromkeys(zip(environments, calls.providers, calls.models, strict=True)):
+            environment, provider, model = told
+            if model is None:  # left out by some when a call fails: its series would be failures alone
+                number_of[told] = NOBODY
+            else:
+                key = (environment or "", provider or "", model_family(model[:MAX_NAME_CHARACTERS]))
+                number_of[told] = numbers.setdefault(key, len(numbers))
+        told_of_calls = zip(environments, calls.providers, calls.models, strict=True)
+        key_of_call = np.array([number_of[told] for told in told_of_calls], np.int64)
+        places = np.flatnonzero(key_of_call != NOBODY)
+        found = [
+            (place, self._finding(key, series, change, spans.row(int(calls.rows[places[place]]), named=True), now))
+            for place, key, series, change in self._rolling.add_all([*numbers], key_of_call[places], scores[places])
+        ]
+        return [finding for _, finding in sorted(found, key=itemgetter(0))]
 
-    def _finding(self, key: Key, series: Window, change: Change, call: dict[str, Any], now: float) -> Finding:
+    def _finding(self, key: Key, series: Series, change: Change, call: dict[str, Any], now: float) -> Finding:
         _, provider, model = key
         is_raised = change == "raised"
         return Finding(

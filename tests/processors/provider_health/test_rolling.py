@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 
 import msgspec
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -57,3 +58,30 @@ def test_what_was_saved_goes_on_alike(calls: list[tuple[str, int]], at: int) -> 
     assert changes == expected
     assert second.save() == whole.save()
     assert second.forgotten == whole.forgotten
+
+
+@given(
+    st.lists(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 100)), min_size=1, max_size=40), max_size=6),
+    st.sampled_from([1, 2, 3]),
+)
+def test_calls_that_are_added_together_change_what_they_would_one_by_one(
+    batches: list[list[tuple[str, int]]], max_series: int
+) -> None:
+    config = Config(window_calls=5, min_calls=3, max_series=max_series)
+    together, one_by_one = RollingScores(config), RollingScores(config)
+    for batch in batches:
+        keys = [("", "p", model) for model in dict.fromkeys(model for model, _ in batch)]
+        key_of_call = np.array([keys.index(("", "p", model)) for model, _ in batch])
+        expected = [
+            (place, change, series.mean)
+            for place, (model, score) in enumerate(batch)
+            for series, change in [one_by_one.add(("", "p", model), score)]
+            if change
+        ]
+
+        scores = np.array([score for _, score in batch])
+        found = [(at, change, series.mean) for at, _, series, change in together.add_all(keys, key_of_call, scores)]
+
+        assert sorted(found) == expected
+        assert together.save() == one_by_one.save()
+        assert together.forgotten == one_by_one.forgotten
