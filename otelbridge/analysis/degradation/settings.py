@@ -127,6 +127,12 @@ class Settings:
             Channel("p90", math.log1p(self.tail_increase), 6, (16, 32)),
         )
 
+    @cached_property
+    def allowances(self) -> tuple[float, float]:
+        """What a block of each channel may lie beyond what was expected without being suspicious."""
+        first, second = self.channels
+        return ALLOWANCE * first.threshold, ALLOWANCE * second.threshold
+
 
 @lru_cache(maxsize=64)
 def shared(min_increase: float, min_change: float, tail_increase: float, block_size: int) -> Settings:

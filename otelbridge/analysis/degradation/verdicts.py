@@ -18,7 +18,6 @@ from otelbridge.analysis.degradation.settings import (
     ADOPTED_BLOCKS,
     ADOPTION_BLOCKS,
     ADOPTION_LIMIT,
-    ALLOWANCE,
     DECISION,
     FIRST_BLOCKS,
     FIRST_DAY_ADOPTION_BLOCKS,
@@ -98,14 +97,12 @@ class Verdicts:
     def _count(self, number: int, levels: tuple[float, float], end: float) -> None:
         normal = self._normal
         offset = normal.season.offset(end)
-        channels = self._settings.channels
-        for index in (0, 1):
-            base = normal.bases[index]
-            expected = base.level + offset
-            highest, lowest = (expected, base.raw) if expected > base.raw else (base.raw, expected)
-            level = levels[index]
-            allowance = ALLOWANCE * channels[index].threshold
-            self._cusums[index].add(number, level - highest, lowest - level, allowance, base.spread)
+        allowances = self._settings.allowances
+        for cusum, base, level, allowance in zip(self._cusums, normal.bases, levels, allowances, strict=True):
+            known, raw, spread, _, _ = base  # at once: this is done for every block of every series
+            expected = known + offset
+            highest, lowest = (expected, raw) if expected > raw else (raw, expected)
+            cusum.add(number, level - highest, lowest - level, allowance, spread)
 
     def _judge(self, number: int) -> Event | None:
         first, second = self._cusums
