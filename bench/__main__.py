@@ -2,8 +2,8 @@
 
 Printed are, for otelbridge with its full pipeline (log on SQLite, log in memory, and with all trackers on) and for
 Rotel, which only receives: CPU seconds per million spans and peak memory; then the ratios; then the cost of each stage,
-and of measurements and trackers at 10,000 series as one number; then the memory of a large trace buffer. CPU seconds of one run can be compared with each other, not with those of
-another machine or another hour.
+and of measurements and trackers at 10,000 series as one number; then the memory of a large trace buffer. CPU seconds of
+one run can be compared with each other, not with those of another machine or another hour.
 """
 
 from __future__ import annotations

@@ -53,11 +53,14 @@ class CheckpointStore:
             raise CannotStart(f"cannot open {path}: {error}") from None
 
     def forget_others(self, components: Collection[str]) -> list[str]:
-        """Delete the state of all components but these; returns whose it was. Raises StateUnreadable."""
+        """Delete the state of all components but these; returns whose it was. Raises StateUnreadable.
+
+        What the engine itself keeps stays: it has a blank in its owner's name, which no component can have.
+        """
         connection = self._connection
         try:
             saved = connection.execute("SELECT component FROM component_state UNION SELECT tracker FROM tracker_state")
-            others = sorted({component for (component,) in saved} - {*components})
+            others = sorted({owner for (owner,) in saved if " " not in owner} - {*components})
             connection.execute("BEGIN IMMEDIATE")
             connection.executemany("DELETE FROM component_state WHERE component = ?", [(one,) for one in others])
             connection.executemany("DELETE FROM tracker_state WHERE tracker = ?", [(one,) for one in others])

@@ -13,6 +13,7 @@ from typing import Any, Generic
 from otelbridge.engine.outlet import Outlet
 from otelbridge.engine.progress import Progress, Resumption, Stamp
 from otelbridge.engine.ticks import tick_of
+from otelbridge.engine.tracking import Tracking
 from otelbridge.engine.wires import Decoded, Wire
 
 
@@ -23,10 +24,12 @@ class TickedTask(ABC, Generic[Decoded]):
         wire: how requests of the signal are read.
         position: the last record that was fed.
         outlet: the exporters and what they made.
+        tracking: its trackers, and what they have yet to see.
         has_news: something was fed or decided since the last progress; without, another checkpoint says nothing new.
     """
 
     wire: Wire[Decoded]
+    tracking: Tracking
 
     def __init__(self, outlet: Outlet) -> None:
         self.position = 0

@@ -25,7 +25,6 @@ from otelbridge.engine.runner import Runner
 from otelbridge.engine.task import Task
 from otelbridge.engine.tasks import build_task
 from otelbridge.engine.ticks import TICKS_PER_SECOND
-from otelbridge.engine.tracking import OWN
 from otelbridge.log.contract import Log
 from otelbridge.log.memory import MemoryLog
 from otelbridge.log.sqlite import SqliteLog
@@ -137,7 +136,7 @@ class Unit:
         """The last checkpoint, without the state of components that are not configured any more."""
         known = {step.id for step in self.pipeline.steps()} | {watched.id for watched in self.pipeline.trackers}
         try:
-            forgotten = self.store.forget_others({*known, OWN})
+            forgotten = self.store.forget_others(known)
             if forgotten:
                 self._around.on_forgotten_state(self.id, ", ".join(forgotten), None)
             return self.store.load()

@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 from otelbridge.core.component import Parcel
 from otelbridge.core.errors import RetryLater, StateUnreadable
 from otelbridge.engine.checkpoint import CheckpointStore
+from otelbridge.engine.metrics_task import OWNER
 from otelbridge.engine.progress import Progress, Resumption, Stamp
 from otelbridge.engine.task import Task
+from otelbridge.engine.tracking import OWN
 from otelbridge.otlp.decode import decode
 from tests.engine.conftest import Bench, pipeline, raise_error
 from tests.support.otlp import request, request_of, span, spans_of, trace_id
@@ -144,7 +146,12 @@ def test_the_state_of_components_that_are_configured_no_more_is_deleted(tmp_path
         tick=1,
         low_record=1,
         states={"ttft": b"1", "llm_cost": b"2"},
-        parts={"cascade": {"state": b"3"}, "degradation": {"order": b"4", "series 0": b"5"}},
+        parts={
+            "cascade": {"state": b"3"},
+            "degradation": {"order": b"4", "series 0": b"5"},
+            OWN: {"open": b"6"},
+            OWNER: {"totals": b"7"},
+        },
         ledger=saved.ledger,
         generation=0,
         decisions=b"",
@@ -157,5 +164,6 @@ def test_the_state_of_components_that_are_configured_no_more_is_deleted(tmp_path
 
     kept = store.load()
     assert forgotten == ["degradation", "ttft"]
-    assert (kept.states, kept.parts) == ({"llm_cost": b"2"}, {"cascade": {"state": b"3"}})
+    assert kept.states == {"llm_cost": b"2"}
+    assert kept.parts == {"cascade": {"state": b"3"}, OWN: {"open": b"6"}, OWNER: {"totals": b"7"}}
     assert store.forget_others({"llm_cost", "cascade"}) == []
