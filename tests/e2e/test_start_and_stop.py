@@ -181,7 +181,7 @@ def test_what_is_configured_no_longer_is_forgotten_and_the_log_says_so(server: S
         assert running.stop() == 0
     fewer: dict[str, Any] = {
         "service__pipelines__traces__trackers": ["degradation"],
-        "trackers": {"degradation": {"max_series": 1}},
+        "trackers__degradation": {"max_series": 1},
     }
 
     with daemon.running(tmp_path, server.dsn, **fewer) as running:
