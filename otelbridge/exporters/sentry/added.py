@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -52,19 +52,27 @@ class AddedColumn:
 
 def added_columns(spans: pl.DataFrame, added: Iterable[Column], elsewhere: frozenset[str]) -> list[AddedColumn]:
     """The added columns of `spans` that hold anything, but for those that are said elsewhere."""
-    units = {column.name: column.unit for column in added}
-    columns = []
-    for name, unit in units.items():
-        if name in elsewhere or name not in spans.columns:
-            continue
-        column = spans[name]
-        if column.null_count() == len(column):
-            continue
-        values = arrow(column)  # Arrow's functions cost a fifth of those of a polars Series, and there are many columns
-        rows = pc.indices_nonzero(values.is_valid()).to_numpy().astype(np.int64)
-        distinct, index = _distinct(values.drop_null())
-        columns.append(AddedColumn(name, unit, rows, _presented(name, column.dtype, distinct), index))
-    return columns
+    units = {column.name: column.unit for column in added if column.name not in elsewhere}
+    alike: dict[pl.DataType, list[pl.Series]] = {}
+    for name in units:
+        if name in spans.columns and (column := spans[name]).null_count() < len(column):
+            alike.setdefault(column.dtype, []).append(column)
+    found = {column.name: column for columns in alike.values() for column in _read(columns, units)}
+    return [found[name] for name in units if name in found]
+
+
+def _read(columns: list[pl.Series], units: Mapping[str, str]) -> Iterator[AddedColumn]:
+    """Columns of one type, read as one: there are many, and asking each costs as much as what it holds."""
+    values = arrow(pl.concat(columns))
+    places = pc.indices_nonzero(values.is_valid()).to_numpy().astype(np.int64)
+    distinct, index = _distinct(values.drop_null())
+    height = len(columns[0])
+    bounds = np.searchsorted(places, np.arange(len(columns) + 1) * height).tolist()
+    for number, column in enumerate(columns):
+        first, last = bounds[number : number + 2]
+        of_column, of_row = _used(index[first:last], len(distinct))
+        shown = _presented(column.name, column.dtype, [distinct[i] for i in of_column])
+        yield AddedColumn(column.name, units[column.name], places[first:last] - number * height, shown, of_row)
 
 
 def _distinct(values: pa.Array) -> tuple[list[Any], Rows]:
@@ -73,6 +81,13 @@ def _distinct(values: pa.Array) -> tuple[list[Any], Rows]:
         encoded = values.dictionary_encode()
         return encoded.dictionary.to_pylist(), encoded.indices.to_numpy().astype(np.int64)
     return values.to_pylist(), np.arange(len(values))
+
+
+def _used(index: Rows, size: int) -> tuple[list[int], Rows]:
+    """Which of `size` values an index uses, and the index into those."""
+    is_used = np.zeros(size, np.bool_)
+    is_used[index] = True
+    return np.flatnonzero(is_used).tolist(), (np.cumsum(is_used) - 1)[index]
 
 
 def _presented(name: str, dtype: pl.DataType, values: list[Any]) -> list[Any]:

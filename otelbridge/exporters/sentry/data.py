@@ -15,31 +15,17 @@ from typing import Any
 import numpy as np
 
 from otelbridge.exporters.sentry.attributes import DATA, RENAMED, STATEMENT, TAG, UNREADABLE
-from otelbridge.exporters.sentry.descriptions import NAMES_IN_DESCRIPTIONS
 from otelbridge.exporters.sentry.fragments import Mask, Pool, Rows, Texts, encode_json
 from otelbridge.exporters.sentry.limits import MAX_ATTRIBUTES
+from otelbridge.exporters.sentry.named_values import NOTHING, NamedValues
 from otelbridge.exporters.sentry.scrubbing import SECOND_SPELLING, is_destroyed
 from otelbridge.exporters.sentry.survivors import Survivors
-from otelbridge.semconv.concepts import CONCEPTS
 from otelbridge.semconv.statements import analyse
 
 STATEMENT_TEXT = "db.query.text"
 REPAIRED = "otelbridge.repaired"
 STATUS_MESSAGE = "sentry.status.message"
 
-LOOKED_UP = NAMES_IN_DESCRIPTIONS | frozenset(
-    {
-        *(source.key for source in CONCEPTS["http.route"].sources),
-        *(source.key for source in CONCEPTS["user.id"].sources),
-        "db.query.summary",
-        "gen_ai.operation.name",
-        "user.email",
-        "user.name",
-    }
-)
-"""Names of data that says what a span is, where it belongs and whose it is."""
-
-_NO_DATA: Mapping[str, Any] = {}
 _NOT_PLAIN = ("", None)
 _SPELT_TWICE = frozenset(SECOND_SPELLING) | frozenset(SECOND_SPELLING.values())
 _SAID_LAST = frozenset({STATEMENT_TEXT, "instrumentation.name", "instrumentation.version"})  # they win over all others
@@ -64,7 +50,11 @@ class Reading:
 
 
 class SpanData:
-    """The data of the rows of `Survivors`; `statements` are those without values, `rare` spans are irregular anyway."""
+    """The data of the rows of `Survivors`; `statements` are those without values, `rare` spans are irregular anyway.
+
+    Attributes:
+        values: single values of spans that are not irregular.
+    """
 
     def __init__(self, spans: Survivors, statements: Texts, rare: Mask) -> None:
         self._spans = spans
@@ -80,28 +70,11 @@ class SpanData:
         self._readings: dict[int, Reading] = {}
         counts = np.diff(spans.details.offsets)
         self._row_of_entry = np.repeat(np.arange(spans.height), counts)
+        plain_name = np.where(self._fate_of == DATA, self._name_of, NOTHING)
+        self._name_of_entry: Rows = plain_name[spans.details.attributes]  # where it is plain
+        self.values = NamedValues(spans, self._names, self._name_of_entry, self._row_of_entry)
 
     # one span
-
-    def looked_up(self, row: int) -> Mapping[str, Any]:
-        """Data of one span, at least what has one of the names in LOOKED_UP."""
-        return self.read(row).data if self.irregular[row] else self._looked_up.get(row, _NO_DATA)
-
-    @cached_property
-    def _looked_up(self) -> dict[int, dict[str, Any]]:
-        found: dict[int, dict[str, Any]] = {}
-        wanted = self._is_named(LOOKED_UP)[self._spans.details.attributes]
-        rows, numbers = self._row_of_entry[wanted].tolist(), self._spans.details.attributes[wanted].tolist()
-        for row, (name, value) in zip(rows, map(self._plain.__getitem__, numbers), strict=True):
-            if row in found:
-                found[row][name] = value
-            else:
-                found[row] = {name: value}
-        for column in self._spans.added:
-            if column.name in LOOKED_UP:
-                for row, value in column.by_row.items():
-                    found.setdefault(row, {})[column.name] = value
-        return found
 
     def read(self, row: int) -> Reading:
         """Everything about one span, cheap for irregular ones; not to be changed."""

@@ -116,7 +116,8 @@ class _Export:
     ) -> None:
         self._spans = spans
         mapper = SpanMapper(spans, reader)
-        self._facts = FactFinder(spans, mapper)
+        self._forest = Forest(spans)
+        self._facts = FactFinder(spans, mapper, self._forest.roots)
         self._writer = TransactionWriter(spans, mapper, max_spans)
         self._events = EventReader(spans, reader)
         self._public_keys = public_keys
@@ -126,7 +127,7 @@ class _Export:
     def parcels(self, breadcrumbs: tuple[Breadcrumb, ...]) -> Iterator[Parcel]:
         """Transactions and error events of all traces."""
         hints = _by_trace(breadcrumbs)
-        for trace, trace_id in zip(Forest(self._spans), self._spans.trace_hex, strict=True):
+        for trace, trace_id in zip(self._forest, self._spans.trace_hex, strict=True):
             of_trace = hints.get(self._spans.trace_id[trace.rows.start], []) if hints else []
             yield from self._trace(trace, trace_id, of_trace)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -10,13 +11,14 @@ from typing import Any
 
 import numpy as np
 
+from otelbridge.analysis.grouping import as_index
+from otelbridge.exporters.sentry.fragments import Rows
 from otelbridge.exporters.sentry.limits import MAX_NAME, MAX_USER_EMAIL, MAX_USER_ID, clip, one_line
 from otelbridge.exporters.sentry.mapping import SpanMapper
-from otelbridge.exporters.sentry.marks import Marks
 from otelbridge.exporters.sentry.resources import SDK, Emitter
 from otelbridge.exporters.sentry.sampling import combined_rate, rate_of_trace_state
 from otelbridge.exporters.sentry.segments import Segment
-from otelbridge.exporters.sentry.survivors import Survivors
+from otelbridge.exporters.sentry.survivors import LATE, SAMPLING_RATE, SAMPLING_RULE, Survivors
 from otelbridge.semconv.concepts import CONCEPTS
 
 REMEMBERED_NAMES = 2048
@@ -32,6 +34,8 @@ _USER_FIELDS = {
     "user.name": ("username", MAX_USER_ID),
 }
 _ANY_USER = frozenset(_USER_FIELDS)
+_COLUMNS_IN_PROFILES = (SAMPLING_RATE, SAMPLING_RULE, LATE, "trace_state", "kind")
+_NAMES_IN_NAMES = (*_ROUTES, "http.request.method", "http.method", "db.query.summary")
 _NOBODY: Mapping[str, str] = {}
 
 
@@ -97,13 +101,17 @@ class SegmentFacts:
 
 
 class FactFinder:
-    """Finds the facts of segments."""
+    """Finds the facts of segments; `roots` are rows that most of them begin with."""
 
-    def __init__(self, spans: Survivors, mapper: SpanMapper) -> None:
+    def __init__(self, spans: Survivors, mapper: SpanMapper, roots: Rows) -> None:
         self._spans = spans
         self._mapper = mapper
-        self._named = Marks(np.flatnonzero(mapper.data.having(_ANY_USER)).tolist(), spans.height)
+        self._values = mapper.data.values
+        self._users = [name for name in _USER_FIELDS if self._values.numbers(name) is not None]
+        self._named = np.flatnonzero(mapper.data.having(_ANY_USER)).tolist()
+        self._user_of = dict(zip(self._named, self._values.keys(np.array(self._named, np.int64), self._users), strict=True))
         self._profiles: dict[tuple[object, ...], Profile] = {}
+        self._likeness = dict(zip(roots.tolist(), self._like(roots), strict=True))
 
     def facts(self, segment: Segment, trace_id: str) -> SegmentFacts:
         """What holds for all spans of a segment."""
@@ -114,44 +122,60 @@ class FactFinder:
             f"{self._spans.span_id[row]:016x}",
             self._mapper.json.context(row),
             self._profile(row),
-            self._user(segment.rows) if self._named.among(segment.rows) else _NOBODY,
+            self._user(segment.rows) if self._named else _NOBODY,
         )
 
     def _profile(self, row: int) -> Profile:
-        spans, mapper = self._spans, self._mapper
-        emitter = spans.emitter[row]
-        name, source = _name(mapper.op[row], mapper.looked_up(row), spans.name[row], spans.kind[row])
-        tagged = row if row in mapper.tags else None
-        rate, rule, is_late, state = spans.rate[row], spans.rule[row], spans.is_late[row], spans.trace_state[row]
-        key = (id(emitter), name, source, rate, rule, is_late, state, tagged)
+        """The profile of a local root; only the first of those that are alike is looked at."""
+        key = self._likeness.get(row)
+        if key is None:
+            (key,) = self._like(np.array([row]))
+        if row in self._mapper.tags or not self._mapper.is_regular(row):
+            key = (row,)
         profile = self._profiles.get(key)
         if profile is None:
-            tags = {**mapper.tags.get(row, {}), **self._tags(row)}
-            copied_bytes = len(name) + emitter.copied_bytes
-            profile = self._profiles[key] = Profile(emitter, name, source, tags, _rate(rate, state), copied_bytes)
+            profile = self._profiles[key] = self._described(row)
         return profile
 
-    def _tags(self, row: int) -> dict[str, str]:
-        spans = self._spans
-        tags = dict(spans.emitter[row].tags)
-        if spans.rule[row]:
-            tags["sampling.rule"] = one_line(str(spans.rule[row]), MAX_NAME)
-        if spans.is_late[row]:
+    def _like(self, rows: Rows) -> list[tuple[object, ...]]:
+        """For each of the rows what its profile is made of: equal for rows that are alike."""
+        spans, mapper, places = self._spans, self._mapper, as_index(rows)
+        columns = [
+            *(spans.frame[name][places].to_list() for name in _COLUMNS_IN_PROFILES),
+            *(numbers[rows].tolist() for numbers in (spans.emitter_index, mapper.op.index, mapper.names.index)),
+            self._values.keys(rows, _NAMES_IN_NAMES),
+        ]
+        return list(zip(*columns, strict=True))
+
+    def _described(self, row: int) -> Profile:
+        spans, mapper = self._spans, self._mapper
+        emitter = spans.emitters[spans.emitter_index[row]]
+        rate, rule, is_late, state, kind = (spans.frame[name][row] for name in _COLUMNS_IN_PROFILES)
+        name, source = _name(mapper.op[row], mapper.all_data(row), mapper.names[row], kind)
+        tags = {**mapper.tags.get(row, {}), **emitter.tags}
+        if rule:
+            tags["sampling.rule"] = one_line(str(rule), MAX_NAME)
+        if is_late:
             tags["otelbridge.late"] = "true"
-        return tags
+        return Profile(emitter, name, source, tags, _rate(rate, state), len(name) + emitter.copied_bytes)
 
     def _user(self, rows: Sequence[int]) -> Mapping[str, str]:
         """The user of the first span that names one."""
-        for row in rows:
-            data = self._mapper.data.looked_up(row)
-            if _ANY_USER.isdisjoint(data):
-                continue
-            found: dict[str, str] = {}
-            for key, (field, limit) in _USER_FIELDS.items():
-                if key in data and field not in found and data[key] != "":
-                    found[field] = clip(str(data[key]), limit)
-            return found
-        return _NOBODY
+        if isinstance(rows, range):
+            place = bisect_left(self._named, rows.start)
+            row = self._named[place] if place < len(self._named) and self._named[place] < rows.stop else None
+        else:
+            row = next((row for row in rows if row in self._user_of), None)
+        return _NOBODY if row is None else self._user_named_by(row)
+
+    def _user_named_by(self, row: int) -> Mapping[str, str]:
+        data = self._mapper.data
+        said = data.read(row).data if data.irregular[row] else self._values.data(self._users, self._user_of[row])
+        found: dict[str, str] = {}
+        for key, (field, limit) in _USER_FIELDS.items():
+            if key in said and field not in found and said[key] != "":
+                found[field] = clip(str(said[key]), limit)
+        return found
 
 
 @lru_cache(REMEMBERED_RATES)

@@ -218,9 +218,10 @@ def survivors(
 
 
 def _selected(spans: pl.DataFrame, added: tuple[Column, ...]) -> pl.DataFrame:
-    missing = [value.alias(name) for name, value in _OPTIONAL.items() if name not in spans.columns]
-    place = [name for name in _PLACE if name in spans.columns]
-    shown = [name for name in dict.fromkeys(column.name for column in added) if name in spans.columns]
+    there = set(spans.columns)
+    missing = [value.alias(name) for name, value in _OPTIONAL.items() if name not in there]
+    place = [name for name in _PLACE if name in there]
+    shown = [name for name in dict.fromkeys(column.name for column in added) if name in there]
     wanted = list(dict.fromkeys((*_WIRE, *_OTHERS, *place, *shown, REPAIRED_TIMES)))
     if missing:
         spans = spans.with_columns(missing)
