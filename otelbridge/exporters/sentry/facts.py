@@ -100,6 +100,9 @@ class SegmentFacts:
         return {"otel": {"resource": resource}} if resource else {}
 
 
+_Likeness = tuple[float | None, str | None, bool, str, int, int, int, int, tuple[int, ...]]
+
+
 class FactFinder:
     """Finds the facts of segments; `roots` are rows that most of them begin with."""
 
@@ -110,7 +113,7 @@ class FactFinder:
         self._users = [name for name in _USER_FIELDS if self._values.numbers(name) is not None]
         self._named = np.flatnonzero(mapper.data.having(_ANY_USER)).tolist()
         self._user_of = dict(zip(self._named, self._values.keys(np.array(self._named, np.int64), self._users), strict=True))
-        self._profiles: dict[tuple[object, ...], Profile] = {}
+        self._profiles: dict[_Likeness, Profile] = {}
         self._likeness = dict(zip(roots.tolist(), self._like(roots), strict=True))
 
     def facts(self, segment: Segment, trace_id: str) -> SegmentFacts:
@@ -131,13 +134,14 @@ class FactFinder:
         if key is None:
             (key,) = self._like(np.array([row]))
         if row in self._mapper.tags or not self._mapper.is_regular(row):
-            key = (row,)
+            return self._described(row, self._mapper.all_data(row))
         profile = self._profiles.get(key)
         if profile is None:
-            profile = self._profiles[key] = self._described(row)
+            data = self._values.data(_NAMES_IN_NAMES, key[-1])
+            profile = self._profiles[key] = self._described(row, data)
         return profile
 
-    def _like(self, rows: Rows) -> list[tuple[object, ...]]:
+    def _like(self, rows: Rows) -> list[_Likeness]:
         """For each of the rows what its profile is made of: equal for rows that are alike."""
         spans, mapper, places = self._spans, self._mapper, as_index(rows)
         columns = [
@@ -147,11 +151,11 @@ class FactFinder:
         ]
         return list(zip(*columns, strict=True))
 
-    def _described(self, row: int) -> Profile:
+    def _described(self, row: int, data: Mapping[str, Any]) -> Profile:
         spans, mapper = self._spans, self._mapper
         emitter = spans.emitters[spans.emitter_index[row]]
         rate, rule, is_late, state, kind = (spans.frame[name][row] for name in _COLUMNS_IN_PROFILES)
-        name, source = _name(mapper.op[row], mapper.all_data(row), mapper.names[row], kind)
+        name, source = _name(mapper.op[row], data, mapper.names[row], kind)
         tags = {**mapper.tags.get(row, {}), **emitter.tags}
         if rule:
             tags["sampling.rule"] = one_line(str(rule), MAX_NAME)

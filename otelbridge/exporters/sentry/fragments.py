@@ -22,7 +22,13 @@ Rows = npt.NDArray[np.int64]
 """Numbers of rows, or an index for each row."""
 Mask = npt.NDArray[np.bool_]
 
-encode_json: Callable[[Any], bytes] = msgspec.json.Encoder().encode
+_encoder = msgspec.json.Encoder()
+encode_json: Callable[[Any], bytes] = _encoder.encode
+
+
+def encoded_each(values: list[Any]) -> list[bytes]:
+    """JSON of each value. Text has no line breaks in JSON, so that all can be written at once and told apart."""
+    return _encoder.encode_lines(values).split(b"\n")[:-1]
 
 
 class Texts:

@@ -5,32 +5,22 @@ A value is known by its number, so that spans which say the same are found witho
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from otelbridge.exporters.sentry.entries import NOTHING, Entries
 from otelbridge.exporters.sentry.fragments import Rows
 from otelbridge.exporters.sentry.survivors import Survivors
 
-NOTHING = -1
-
 
 class NamedValues:
-    """Plain attributes, or what was added under their name; right for spans that are not `irregular`.
+    """Attributes of spans, or what was added under their name; right for spans that are not `irregular`."""
 
-    Args:
-        spans: whose.
-        names: name of a plain attribute -> its number.
-        name_of_entry: number of the name of each entry of `spans.details.attributes`; NOTHING where it is not plain.
-        row_of_entry: the span of each entry.
-    """
-
-    def __init__(self, spans: Survivors, names: Mapping[str, int], name_of_entry: Rows, row_of_entry: Rows) -> None:
+    def __init__(self, spans: Survivors, entries: Entries) -> None:
         self._spans = spans
-        self._names = names
-        self._name_of_entry = name_of_entry
-        self._row_of_entry = row_of_entry
+        self._entries = entries
         self._added = {column.name: column for column in spans.added}
         self._added_values: list[Any] = []
         self._numbers: dict[str, Rows | None] = {}
@@ -43,12 +33,14 @@ class NamedValues:
 
     def _find(self, name: str) -> Rows | None:
         added = self._added.get(name)
-        if name not in self._names and added is None:
+        entries = self._entries
+        number = entries.number_of.get(name)
+        if number is None and added is None:
             return None
         numbers = np.full(self._spans.height, NOTHING)
-        if name in self._names:
-            entries = np.flatnonzero(self._name_of_entry == self._names[name])
-            numbers[self._row_of_entry[entries]] = self._spans.details.attributes[entries]
+        if number is not None:
+            named = np.flatnonzero(entries.names == number)
+            numbers[entries.rows[named]] = entries.attributes[named]
         if added is not None:
             numbers[added.rows] = added.index + (len(self._spans.attributes) + len(self._added_values))
             self._added_values += added.distinct
@@ -56,8 +48,8 @@ class NamedValues:
 
     def value(self, number: int) -> Any:
         """The value of that number."""
-        plain = self._spans.attributes
-        return plain[number][1] if number < len(plain) else self._added_values[number - len(plain)]
+        values = self._spans.attributes.values
+        return values[number] if number < len(values) else self._added_values[number - len(values)]
 
     def keys(self, rows: Rows, names: Sequence[str]) -> list[tuple[int, ...]]:
         """For each of the rows the numbers of its values under these names: equal for spans that say the same."""

@@ -19,7 +19,7 @@ from otelbridge.core.component import Kept
 from otelbridge.core.outcomes import DropReason
 from otelbridge.core.schema import Column
 from otelbridge.exporters.sentry.added import AddedColumn, added_columns
-from otelbridge.exporters.sentry.attributes import Attribute, AttributeReader
+from otelbridge.exporters.sentry.attributes import AttributeReader, Attributes
 from otelbridge.exporters.sentry.fragments import Rows, arrow
 from otelbridge.exporters.sentry.repair import REPAIRED_TIMES, repair_times
 from otelbridge.exporters.sentry.resources import Emitter, Emitters
@@ -72,7 +72,7 @@ class Survivors:
 
     frame: pl.DataFrame
     details: Details
-    attributes: list[Attribute]
+    attributes: Attributes
     added: list[AddedColumn]
     emitters: list[Emitter]
     emitter_index: Rows

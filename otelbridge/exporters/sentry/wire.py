@@ -64,13 +64,18 @@ class Details:
 
 @dataclass(frozen=True, slots=True)
 class KeyValues:
-    """Decoded attributes: `key`, and at most one of the others; none of them where the value is no scalar."""
+    """Decoded attributes.
 
-    key: list[str]
-    string: list[str | None]
-    boolean: list[bool | None]
-    integer: list[int | None]
-    double: list[float | None]
+    Attributes:
+        keys: the distinct ones.
+        key_of: which of them each attribute has.
+        scalars: where the value is a string, a boolean, an integer and a double, and those values; the rest is no
+            scalar, or nothing.
+    """
+
+    keys: list[str]
+    key_of: npt.NDArray[np.int64]
+    scalars: tuple[tuple[npt.NDArray[np.int64], pa.Array], ...]
 
 
 def decode_details(raw: pl.Series) -> Details:
@@ -94,14 +99,13 @@ def decode_details(raw: pl.Series) -> Details:
 def decode_key_values(encoded: pa.Array) -> KeyValues:
     """Decode attributes; raises ValueError if one of them is no KeyValue."""
     batch = projection.KEY_VALUE.array_to_record_batch(encoded)
-    value = batch.column("value")
-    return KeyValues(
-        batch.column("key").to_pylist(),
-        value.field("string_value").to_pylist(),
-        value.field("bool_value").to_pylist(),
-        value.field("int_value").to_pylist(),
-        value.field("double_value").to_pylist(),
-    )
+    keys, value = batch.column("key").dictionary_encode(), batch.column("value")
+    scalars = []
+    for kind in ("string_value", "bool_value", "int_value", "double_value"):
+        column = value.field(kind)
+        places = pc.indices_nonzero(column.is_valid())
+        scalars.append((places.to_numpy().astype(np.int64), column.take(places)))
+    return KeyValues(keys.dictionary.to_pylist(), keys.indices.to_numpy().astype(np.int64), tuple(scalars))
 
 
 def readable(raw: pl.Series) -> list[bool]:
