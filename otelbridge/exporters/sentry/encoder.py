@@ -36,6 +36,7 @@ from otelbridge.exporters.sentry.scrubbing import shield, shield_name
 from otelbridge.exporters.sentry.survivors import Survivors, survivors
 from otelbridge.exporters.sentry.transactions import TransactionWriter
 
+_NO_BREADCRUMBS: Mapping[int, list[dict[str, Any]]] = {}
 MAX_BREADCRUMBS = 100  # as many as Sentry's SDKs keep
 
 TRANSACTION = "transaction"
@@ -135,7 +136,7 @@ class _Export:
         facts = {segment.root: self._facts.facts(segment, trace_id) for segment in trace.segments}
         header = self._header(facts)
         exceptions, events = self._events.read(trace.rows)
-        breadcrumbs = _breadcrumbs(trace, list(facts), hints, events) if hints or events else {}
+        breadcrumbs = _breadcrumbs(trace, list(facts), hints, events) if hints or events else _NO_BREADCRUMBS
         for root, of_segment in facts.items():
             destination = of_segment.profile.emitter.destination
             for transaction in self._writer.transactions(of_segment, breadcrumbs.get(root, [])):
@@ -153,7 +154,9 @@ class _Export:
         It is the same for everything of a trace, from its head where that is known.
         """
         parents = self._spans.parent_id
-        row = next((root for root in facts if not parents[root]), next(iter(facts)))
+        row = next(iter(facts))
+        if parents[row] and len(facts) > 1:
+            row = next((root for root in facts if not parents[root]), row)
         head, is_head = facts[row], not parents[row]
         context = self._contexts.get((head.profile, is_head))
         if context is None:

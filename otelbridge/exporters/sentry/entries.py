@@ -9,6 +9,7 @@ from collections.abc import Container, Mapping
 from functools import cached_property
 
 import numpy as np
+import pyarrow as pa
 
 from otelbridge.exporters.sentry.attributes import DATA, RENAMED, Fate
 from otelbridge.exporters.sentry.fragments import Mask, Rows
@@ -46,11 +47,15 @@ class Entries:
         is_concerned = np.zeros(self._height, np.bool_)
         is_concerned[self.rows[renamed]] = True
         plain = np.flatnonzero(is_concerned[self.rows] & (self.names != NOTHING))
-        taken = self.rows[plain] * width + self.names[plain]
-        cells = self.rows[renamed] * width + self._name_of[self.attributes[renamed]]
-        is_free = ~np.isin(cells, taken)
-        _, first = np.unique(cells[is_free], return_index=True)
-        stay: Rows = renamed[is_free][first]
+        cells = np.concatenate(  # of a table of rows and names; plain ones first, because they win
+            (
+                self.rows[plain] * width + self.names[plain],
+                self.rows[renamed] * width + self._name_of[self.attributes[renamed]],
+            )
+        )
+        encoded = pa.array(cells).dictionary_encode().indices.to_numpy()
+        is_first = np.diff(np.maximum.accumulate(encoded), prepend=-1) > 0
+        stay: Rows = renamed[is_first[len(plain) :]]
         return stay
 
     def having(self, names: Container[str]) -> Mask:

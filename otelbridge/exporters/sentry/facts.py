@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from otelbridge.analysis.grouping import as_index
+from otelbridge.exporters.sentry.entries import NOTHING
 from otelbridge.exporters.sentry.fragments import Rows
 from otelbridge.exporters.sentry.limits import MAX_NAME, MAX_USER_EMAIL, MAX_USER_ID, clip, one_line
 from otelbridge.exporters.sentry.mapping import SpanMapper
@@ -66,6 +67,7 @@ class SegmentFacts:
 
     Attributes:
         segment: its rows.
+        root: the first of them.
         trace_id: of the root, in hexadecimal.
         span_id: of the root.
         context: the root's trace context as JSON, up to its data.
@@ -74,6 +76,7 @@ class SegmentFacts:
     """
 
     segment: Segment
+    root: int
     trace_id: str
     span_id: str
     context: bytes
@@ -111,6 +114,7 @@ class FactFinder:
         self._mapper = mapper
         self._values = mapper.data.values
         self._users = [name for name in _USER_FIELDS if self._values.numbers(name) is not None]
+        self._user_fields = [_USER_FIELDS[name] for name in self._users]
         self._named = np.flatnonzero(mapper.data.having(_ANY_USER)).tolist()
         self._user_of = dict(zip(self._named, self._values.keys(np.array(self._named, np.int64), self._users), strict=True))
         self._profiles: dict[_Likeness, Profile] = {}
@@ -121,6 +125,7 @@ class FactFinder:
         row = segment.root
         return SegmentFacts(
             segment,
+            row,
             trace_id,
             f"{self._spans.span_id[row]:016x}",
             self._mapper.json.context(row),
@@ -173,12 +178,15 @@ class FactFinder:
         return _NOBODY if row is None else self._user_named_by(row)
 
     def _user_named_by(self, row: int) -> Mapping[str, str]:
-        data = self._mapper.data
-        said = data.read(row).data if data.irregular[row] else self._values.data(self._users, self._user_of[row])
         found: dict[str, str] = {}
-        for key, (field, limit) in _USER_FIELDS.items():
-            if key in said and field not in found and said[key] != "":
-                found[field] = clip(str(said[key]), limit)
+        if self._mapper.data.irregular[row]:
+            data = self._mapper.data.read(row).data
+            said = [data.get(name, "") for name in self._users]
+        else:
+            said = ["" if number == NOTHING else self._values.value(number) for number in self._user_of[row]]
+        for (field, limit), value in zip(self._user_fields, said, strict=True):
+            if value != "" and field not in found:
+                found[field] = clip(str(value), limit)
         return found
 
 

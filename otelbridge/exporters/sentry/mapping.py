@@ -199,7 +199,7 @@ class SpanMapper:
         members = np.concatenate([members, finished + np.arange(len(self._finished))])
         at = np.concatenate([at, np.array(list(self._finished), np.int64)])
         data, counts = separated(members, at, spans.height, comma, nothing)
-        return SpanJson(pool, before, data, counts, braces, len(head))
+        return SpanJson(pool, before, data, counts, braces, (1, 4, len(head)))
 
     def _few(self, pool: Pool, template: bytes, of_rows: Mapping[int, Any], nothing: int) -> Rows:
         """What few spans have, by row."""
