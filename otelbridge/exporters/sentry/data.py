@@ -170,9 +170,8 @@ class SpanData:
         of_rows: list[Rows] = []
 
         def add(fragments: list[bytes], at: Rows, index: Rows) -> None:
-            wanted = rows[at]
-            of_rows.append(at[wanted])
-            numbers.append(index[wanted] + pool.add(fragments))
+            of_rows.append(at)
+            numbers.append(index + pool.add(fragments))
 
         add(*self._attribute_members())
         for column in spans.added:
@@ -188,7 +187,9 @@ class SpanData:
             at = np.flatnonzero(value_of != NOTHING)
             distinct, index = np.unique(value_of[at], return_inverse=True)
             add([_member(name, self.values.value(number)) for number in distinct.tolist()], at, index)
-        return np.concatenate(numbers), np.concatenate(of_rows)
+        at = np.concatenate(of_rows)
+        wanted = rows[at]
+        return np.concatenate(numbers)[wanted], at[wanted]
 
     def _attribute_members(self) -> tuple[list[bytes], Rows, Rows]:
         """Members that are attributes, the spans that have them, and which; not those that added values stand for."""

@@ -66,17 +66,28 @@ class Pool:
 
     def __init__(self) -> None:
         self._arrays: list[pa.Array] = []
+        self._pending: list[bytes] = []  # they become one array: making one costs more than what most of them hold
         self._height = 0
 
     def add(self, fragments: list[bytes] | pa.Array) -> int:
         """Add fragments; returns the number of the first, the others follow it."""
-        self._arrays.append(pa.array(fragments, FRAGMENT) if isinstance(fragments, list) else fragments)
+        if isinstance(fragments, list):
+            self._pending += fragments
+        else:
+            self._settle()
+            self._arrays.append(fragments)
         first = self._height
         self._height += len(fragments)
         return first
 
+    def _settle(self) -> None:
+        if self._pending:
+            self._arrays.append(pa.array(self._pending, FRAGMENT))
+            self._pending = []
+
     def taken(self, numbers: Rows) -> tuple[memoryview, Rows]:
         """These fragments one after the other, and where each begins, and the end."""
+        self._settle()
         taken = pa.concat_arrays(self._arrays).take(pa.array(numbers))
         _, offsets, content = taken.buffers()
         return memoryview(content), np.frombuffer(offsets, np.int64)[: len(taken) + 1]
@@ -117,6 +128,9 @@ def span_ids(ids: npt.NDArray[np.uint64], before: bytes, after: bytes, present: 
 
 
 def seconds(nanoseconds: pl.Series) -> pa.Array:
-    """Times in seconds, as JSON numbers."""
+    """Times in seconds, as JSON numbers, each with a comma after it."""
     # Divided by numpy: polars multiplies with the reciprocal, which is another number in the last digit.
-    return arrow(pl.Series(nanoseconds.to_numpy() / 1e9).cast(pl.String)).cast(FRAGMENT)
+    times = (nanoseconds.to_numpy() / 1e9).tolist()
+    text = encode_json([*times, 0])  # the last one, which has no comma, is not among the fragments
+    offsets = np.concatenate(([1], np.flatnonzero(np.frombuffer(text, np.uint8) == ord(",")) + 1))
+    return pa.Array.from_buffers(FRAGMENT, len(times), [None, pa.py_buffer(offsets), pa.py_buffer(text)])

@@ -173,9 +173,9 @@ class SpanMapper:
         head: tuple[int | Rows, ...] = (
             pool.add([b',{"start_timestamp":']),
             pool.add(seconds(frame["start_ns"])) + rows,
-            pool.add([b',"timestamp":']),
+            pool.add([b'"timestamp":']),
             pool.add(seconds(frame["end_ns"])) + rows,
-            pool.add([b',"description":%b,' % text for text in map(encode_json, self.descriptions.distinct)])
+            pool.add([b'"description":%b,' % text for text in map(encode_json, self.descriptions.distinct)])
             + self.descriptions.index,
             pool.add([b'"kind":"%b",' % kind.encode() if kind else b"" for kind in _KINDS])
             + np.where((kind > 0) & (kind < len(_KINDS)), kind, 0),

@@ -67,7 +67,7 @@ class SpanJson:
         return bytes(self._bytes[self._contexts[row] : self._context_ends[row]])
 
     def times(self, row: int) -> bytes:
-        """Start and end, between which stands the end's name."""
+        """Start and end, between them the end's name, each with a comma after it."""
         return bytes(self._bytes[self._times[row] : self._time_ends[row]])
 
     def array(self, rows: Sequence[int]) -> bytes:

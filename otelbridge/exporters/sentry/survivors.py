@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from otelbridge.analysis.grouping import as_index
 from otelbridge.core import schema
 from otelbridge.core.batch import Origin
 from otelbridge.core.component import Kept
@@ -172,19 +173,25 @@ class Survivors:
     @cached_property
     def traces(self) -> list[range]:
         """The rows of each trace."""
-        ids = self.trace_id
-        starts = [row for row in range(len(ids)) if row == 0 or ids[row] != ids[row - 1]]
-        return [range(first, last) for first, last in itertools.pairwise([*starts, len(ids)])]
+        return [range(first, last) for first, last in itertools.pairwise([*self._starts.tolist(), self.height])]
+
+    @cached_property
+    def _starts(self) -> Rows:
+        """The first row of each trace."""
+        ids = self.frame[schema.TRACE_ID]
+        if not len(ids):
+            return np.empty(0, np.int64)
+        return np.concatenate(([0], np.flatnonzero((ids[1:] != ids[:-1]).to_numpy()) + 1))
 
     @cached_property
     def trace_hex(self) -> list[str]:
         """Ids of the traces, in hexadecimal."""
-        return [f"{self.trace_id[rows.start]:032x}" for rows in self.traces]
+        return [f"{trace_id:032x}" for trace_id in self.frame[schema.TRACE_ID][as_index(self._starts)].to_list()]
 
     @cached_property
     def trace_index(self) -> Rows:
         """By row, its trace's place in `traces`."""
-        return np.repeat(np.arange(len(self.traces)), [len(rows) for rows in self.traces])
+        return np.repeat(np.arange(len(self._starts)), np.diff(self._starts, append=self.height))
 
 
 def survivors(

@@ -109,7 +109,7 @@ class TransactionWriter:
         own_id = event_id("transaction", facts.trace_id, facts.span_id, number)
         starts, ends = self._spans.start_ns, self._spans.end_ns
         start, end = min(starts[row] for row in rows) / 1e9, max(ends[row] for row in rows) / 1e9
-        times = f'{start!r},"timestamp":{end!r}'.encode()
+        times = f'{start!r},"timestamp":{end!r},'.encode()
         stand_in = {
             "trace_id": facts.trace_id,
             "span_id": event_id("part", facts.trace_id, facts.span_id, number)[:16],
@@ -132,7 +132,7 @@ def _frame(profile: Profile, name: str, tags: Mapping[str, str]) -> _Frame:
     return _Frame(
         b'","type":"transaction","transaction":%b,"transaction_info":{"source":"%b"},"start_timestamp":'
         % (encode_json(name), profile.source.encode()),
-        b',%b,"tags":%b' % (emitter.event_json, encode_json(tags)),
+        b'%b,"tags":%b' % (emitter.event_json, encode_json(tags)),
         rates,
         b'}}%b},"spans":[' % emitter.context_json,
     )

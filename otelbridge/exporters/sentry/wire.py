@@ -83,13 +83,12 @@ def decode_details(raw: pl.Series) -> Details:
     batch = _DETAILS.array_to_record_batch(raw.to_arrow().cast(pa.binary()))
     attributes = batch.column("attributes")
     encoded = attributes.flatten().dictionary_encode()
-    counts = pc.fill_null(pc.list_value_length(attributes), 0)
     message = batch.column("status").field("message")
-    with_message = _where(pc.binary_length(message))
+    with_message = _where(pc.binary_length(message)) if message.null_count < len(message) else pa.array([], pa.int64())
     return Details(
         distinct_attributes=encoded.dictionary,
         attributes=encoded.indices.to_numpy(),
-        offsets=np.concatenate(([0], np.cumsum(counts.to_numpy(), dtype=np.int64))),
+        offsets=np.concatenate(([0], np.cumsum(_lengths(attributes), dtype=np.int64))),
         events=_present(batch.column("events")),
         links=_present(batch.column("links")),
         status_message=dict(zip(with_message.to_pylist(), message.take(with_message).to_pylist(), strict=True)),
@@ -121,7 +120,15 @@ def readable(raw: pl.Series) -> list[bool]:
     return [is_span(encoded) for encoded in raw]
 
 
+def _lengths(lists: pa.Array) -> npt.NDArray[np.int32]:
+    if lists.null_count:
+        return pc.fill_null(pc.list_value_length(lists), 0).to_numpy()
+    return np.diff(lists.offsets.to_numpy())
+
+
 def _present(lists: pa.Array) -> dict[int, list[bytes]]:
+    if not len(lists.values):
+        return {}
     rows = _where(pc.list_value_length(lists))
     return dict(zip(rows.to_pylist(), lists.take(rows).to_pylist(), strict=True))
 
