@@ -65,29 +65,31 @@ def _read(columns: list[pl.Series], units: Mapping[str, str]) -> Iterator[AddedC
     """Columns of one type, read as one: there are many, and asking each costs as much as what it holds."""
     values = arrow(pl.concat(columns))
     places = pc.indices_nonzero(values.is_valid()).to_numpy().astype(np.int64)
-    distinct, index = _distinct(values.drop_null())
+    values = values.drop_null()
+    are_few = pa.types.is_large_string(values.type) or pa.types.is_uint64(values.type)
+    if are_few:
+        # Numbers without sign are fingerprints: few, on many spans, and too large for JSON as they are.
+        values = values.dictionary_encode()
+        index = values.indices.to_numpy().astype(np.int64)
+    distinct = (values.dictionary if are_few else values).to_pylist()
     height = len(columns[0])
     bounds = np.searchsorted(places, np.arange(len(columns) + 1) * height).tolist()
     for number, column in enumerate(columns):
         first, last = bounds[number : number + 2]
-        of_column, of_row = _used(index[first:last], len(distinct))
-        shown = _presented(column.name, column.dtype, [distinct[i] for i in of_column])
+        if are_few:
+            of_column, of_row = _used(index[first:last], distinct)
+        else:
+            of_column, of_row = distinct[first:last], np.arange(last - first)
+        shown = _presented(column.name, column.dtype, of_column)
         yield AddedColumn(column.name, units[column.name], places[first:last] - number * height, shown, of_row)
 
 
-def _distinct(values: pa.Array) -> tuple[list[Any], Rows]:
-    # Numbers without sign are fingerprints: few, on many spans, and too large for JSON as they are.
-    if pa.types.is_large_string(values.type) or pa.types.is_uint64(values.type):
-        encoded = values.dictionary_encode()
-        return encoded.dictionary.to_pylist(), encoded.indices.to_numpy().astype(np.int64)
-    return values.to_pylist(), np.arange(len(values))
-
-
-def _used(index: Rows, size: int) -> tuple[list[int], Rows]:
-    """Which of `size` values an index uses, and the index into those."""
-    is_used = np.zeros(size, np.bool_)
+def _used(index: Rows, values: list[Any]) -> tuple[list[Any], Rows]:
+    """The values that an index uses, and the index into those."""
+    is_used = np.zeros(len(values), np.bool_)
     is_used[index] = True
-    return np.flatnonzero(is_used).tolist(), (np.cumsum(is_used) - 1)[index]
+    used = [values[number] for number in np.flatnonzero(is_used).tolist()]
+    return used, (np.cumsum(is_used) - 1)[index]
 
 
 def _presented(name: str, dtype: pl.DataType, values: list[Any]) -> list[Any]:

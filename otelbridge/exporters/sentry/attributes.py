@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import math
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
@@ -103,7 +103,7 @@ class AttributeReader:
         read = Attributes(plans.names, plans.name_of[found.key_of], values.tolist(), fates)
         is_scalar = np.zeros(len(fates), np.bool_)
         is_scalar[np.concatenate([places for places, _ in found.scalars])] = True
-        odd = (~is_scalar & (fates != NOWHERE)) | np.isin(fates, (STATEMENT, _SECRET, _TOKEN))
+        odd = (~is_scalar & (fates != NOWHERE)) | is_fate(fates, (STATEMENT, _SECRET, _TOKEN))
         for number in np.flatnonzero(odd).tolist():
             if is_scalar[number]:
                 one = self.fate(found.keys[found.key_of[number]], read.values[number])
@@ -144,6 +144,14 @@ class AttributeReader:
         except DecodeError:
             return _NO_ATTRIBUTE
         return self.fate(attribute.key, json_value(attribute.value))
+
+
+def is_fate(fates: npt.NDArray[np.int64], wanted: Sequence[Fate]) -> npt.NDArray[np.bool_]:
+    """Which of the fates are among the wanted ones."""
+    is_wanted = np.zeros(_TOKEN + 1, np.bool_)
+    is_wanted[list(wanted)] = True
+    found: npt.NDArray[np.bool_] = is_wanted[fates]
+    return found
 
 
 def _together(attributes: list[Attribute]) -> Attributes:

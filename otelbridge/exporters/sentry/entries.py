@@ -11,7 +11,7 @@ from functools import cached_property
 import numpy as np
 import pyarrow as pa
 
-from otelbridge.exporters.sentry.attributes import DATA, RENAMED, Fate
+from otelbridge.exporters.sentry.attributes import DATA, RENAMED, Fate, is_fate
 from otelbridge.exporters.sentry.fragments import Mask, Rows
 from otelbridge.exporters.sentry.survivors import Survivors
 
@@ -67,7 +67,7 @@ class Entries:
 
     def with_fate(self, *fates: Fate) -> Mask:
         """Which spans have an attribute of one of these fates."""
-        is_one = np.isin(self._fate_of, fates)
+        is_one = is_fate(self._fate_of, fates)
         found = np.zeros(self._height, np.bool_)
         if is_one.any():
             found[self.rows[is_one[self.attributes]]] = True

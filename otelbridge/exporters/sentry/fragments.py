@@ -58,7 +58,8 @@ def arrow(column: pl.Series) -> pa.Array:
 def texts(column: pl.Series) -> Texts:
     """A String column; nulls are -1 in its index."""
     encoded = arrow(column).dictionary_encode()
-    return Texts(encoded.dictionary.to_pylist(), pc.fill_null(encoded.indices, -1).to_numpy().astype(np.int64))
+    index = pc.fill_null(encoded.indices, -1) if encoded.null_count else encoded.indices
+    return Texts(encoded.dictionary.to_pylist(), index.to_numpy().astype(np.int64))
 
 
 class Pool:
