@@ -94,6 +94,17 @@ class Processor(ABC):
     def restore(self, state: bytes) -> None:
         """Take over a state that `snapshot` of the same version wrote."""
 
+    def changes(self) -> Mapping[str, bytes | None] | None:
+        """Parts of the state that changed since the last call, by name; None for one that is gone (as `Tracker`).
+
+        For a processor whose state is large and changes a little at a time: it is saved instead of `snapshot`. None in
+        the place of the mapping: this processor has no parts.
+        """
+        return None
+
+    def restore_parts(self, parts: Mapping[str, bytes]) -> None:
+        """Take over all parts that `changes` of the same version gave so far."""
+
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
