@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 
 import polars as pl
 from pydantic import BaseModel, ConfigDict
@@ -106,8 +106,7 @@ class Processor(ABC):
         """Take over all parts that `changes` of the same version gave so far."""
 
 
-@dataclass(frozen=True, slots=True)
-class Parcel:
+class Parcel(NamedTuple):
     """One unit of delivery, as it lies in the outbox until the destination has taken it.
 
     Attributes:

@@ -45,8 +45,8 @@ class AddedColumn:
         return dict(zip(self.rows.tolist(), map(self.distinct.__getitem__, self.index.tolist()), strict=True))
 
     def members(self) -> list[bytes]:
-        """The distinct values with their name, as members of a JSON object."""
-        before = b"%b:" % encode_json(self.name)
+        """The distinct values with their name, as members of a JSON object after a comma."""
+        before = b",%b:" % encode_json(self.name)
         return [before + encode_json(value) for value in self.distinct]
 
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from otelbridge.exporters.sentry.attributes import DATA, RENAMED, STATEMENT, TAG, UNREADABLE
 from otelbridge.exporters.sentry.entries import NOTHING, Entries
-from otelbridge.exporters.sentry.fragments import Mask, Pool, Rows, Texts, encode_json, encoded_each
+from otelbridge.exporters.sentry.fragments import Mask, Members, Rows, Texts, encode_json, encoded_each
 from otelbridge.exporters.sentry.limits import MAX_ATTRIBUTES
 from otelbridge.exporters.sentry.named_values import NamedValues
 from otelbridge.exporters.sentry.scrubbing import SECOND_SPELLING, is_destroyed
@@ -163,16 +163,10 @@ class SpanData:
             irregular |= self.having((today,)) & self.having((yesterday,))
         return irregular
 
-    def members(self, pool: Pool, rows: Mask) -> tuple[Rows, Rows]:
-        """The members of the data of these rows: numbers in the pool, to which they are added, and their rows."""
-        spans = self._spans
-        numbers: list[Rows] = []
-        of_rows: list[Rows] = []
-
-        def add(fragments: list[bytes], at: Rows, index: Rows) -> None:
-            of_rows.append(at)
-            numbers.append(index + pool.add(fragments))
-
+    def members(self, rows: Mask) -> Members:
+        """The members of the data of these rows."""
+        spans, members = self._spans, Members()
+        add = members.add
         add(*self._attribute_members())
         for column in spans.added:
             add(column.members(), column.rows, column.index)
@@ -187,9 +181,8 @@ class SpanData:
             at = np.flatnonzero(value_of != NOTHING)
             distinct, index = np.unique(value_of[at], return_inverse=True)
             add([_member(name, self.values.value(number)) for number in distinct.tolist()], at, index)
-        at = np.concatenate(of_rows)
-        wanted = rows[at]
-        return np.concatenate(numbers)[wanted], at[wanted]
+        members.keep(rows)
+        return members
 
     def _attribute_members(self) -> tuple[list[bytes], Rows, Rows]:
         """Members that are attributes, the spans that have them, and which; not those that added values stand for."""
@@ -203,8 +196,9 @@ class SpanData:
                 is_added[column.rows] = True
                 stays[named] &= ~is_added[entries.rows[named]]
         is_shown = (attributes.fates == DATA) | (attributes.fates == RENAMED)
-        before = [b"%b:" % encode_json(name) for name in attributes.names]
-        members = map(plus, map(before.__getitem__, attributes.name_of[is_shown].tolist()), encoded_each(list(compress(attributes.values, is_shown.tolist()))))
+        before = [b",%b:" % encode_json(name) for name in attributes.names]
+        names = map(before.__getitem__, attributes.name_of[is_shown].tolist())
+        members = map(plus, names, encoded_each(list(compress(attributes.values, is_shown.tolist()))))
         return list(members), entries.rows[stays], (np.cumsum(is_shown) - 1)[entries.attributes[stays]]
 
     def _second_spellings(self) -> Iterator[tuple[str, Rows]]:
@@ -220,7 +214,7 @@ class SpanData:
 
 
 def _member(name: str, value: Any) -> bytes:
-    return b"%b:%b" % (encode_json(name), encode_json(value))
+    return b",%b:%b" % (encode_json(name), encode_json(value))
 
 
 def _without_values(text: str, data: Mapping[str, Any]) -> str | None:

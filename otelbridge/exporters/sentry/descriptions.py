@@ -6,6 +6,7 @@ Descriptions follow the templates of sentry-conventions (model/description), HTT
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -67,7 +68,7 @@ NAMES_IN_STATUS = ("http.response.status_code", "http.status_code", "rpc.grpc.st
 _NAMES_IN_REQUEST = ("http.request.method", "http.method", "url.full", "http.url")
 NAMES_IN_DESCRIPTIONS = {
     "http.client": _NAMES_IN_REQUEST,
-    **{op: tuple(dict.fromkeys(key for keys in alternatives for key in keys)) for op, alternatives in _TEMPLATES.items()},
+    **{op: tuple(dict.fromkeys(itertools.chain(*alternatives))) for op, alternatives in _TEMPLATES.items()},
 }
 """Ops of spans whose description may be made of attributes -> names of those."""
 

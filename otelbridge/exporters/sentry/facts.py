@@ -116,7 +116,8 @@ class FactFinder:
         self._users = [name for name in _USER_FIELDS if self._values.numbers(name) is not None]
         self._user_fields = [_USER_FIELDS[name] for name in self._users]
         self._named = np.flatnonzero(mapper.data.having(_ANY_USER)).tolist()
-        self._user_of = dict(zip(self._named, self._values.keys(np.array(self._named, np.int64), self._users), strict=True))
+        keys = self._values.keys(np.array(self._named, np.int64), self._users)
+        self._user_of = dict(zip(self._named, keys, strict=True))
         self._profiles: dict[_Likeness, Profile] = {}
         self._likeness = dict(zip(roots.tolist(), self._like(roots), strict=True))
 

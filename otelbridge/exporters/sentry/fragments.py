@@ -94,23 +94,36 @@ class Pool:
         return memoryview(content), np.frombuffer(offsets, np.int64)[: len(taken) + 1]
 
 
-def separated(fragments: Rows, rows: Rows, height: int, comma: int, nothing: int) -> tuple[Rows, Rows]:
-    """Fragments sorted by row, with a comma between those of one row; and how many each row has then.
+class Members:
+    """Members of JSON objects, many for each row, each with a comma before it; those of one row stay in their order."""
 
-    Args:
-        fragments: numbers.
-        rows: of the fragments; those of one row stay in their order.
-        height: how many rows there are.
-        comma: its number.
-        nothing: number of the empty fragment.
-    """
-    order = np.argsort(rows, kind="stable")
-    counts = np.bincount(rows, minlength=height)
-    pairs = np.full((len(rows), 2), comma)
-    pairs[:, 1] = fragments[order]
-    firsts = np.cumsum(counts) - counts
-    pairs[firsts[counts > 0], 0] = nothing
-    return pairs.ravel(), 2 * counts
+    def __init__(self) -> None:
+        self._fragments: list[bytes] = []
+        self._numbers: list[Rows] = []
+        self._rows: list[Rows] = []
+
+    def add(self, fragments: list[bytes], rows: Rows, index: Rows) -> None:
+        """Add members: these rows have them, and the index says which."""
+        self._numbers.append(index + len(self._fragments))
+        self._rows.append(rows)
+        self._fragments += fragments
+
+    def keep(self, which: Mask) -> None:
+        """Leave out the members of all other rows."""
+        rows, numbers = np.concatenate(self._rows), np.concatenate(self._numbers)
+        wanted = which[rows]
+        self._rows, self._numbers = [rows[wanted]], [numbers[wanted]]
+
+    def by_row(self, height: int) -> tuple[list[bytes], Rows, Rows]:
+        """Fragments, which of them stand one after the other, row by row, and how many each of `height` rows has."""
+        rows = np.concatenate(self._rows)
+        numbers = np.concatenate(self._numbers)[np.argsort(rows, kind="stable")]
+        counts = np.bincount(rows, minlength=height)
+        firsts = (np.cumsum(counts) - counts)[counts > 0]
+        begin, index = np.unique(numbers[firsts], return_inverse=True)
+        numbers[firsts] = index + len(self._fragments)
+        without_comma = [self._fragments[number][1:] for number in begin.tolist()]
+        return self._fragments + without_comma, numbers, counts
 
 
 def span_ids(ids: npt.NDArray[np.uint64], before: bytes, after: bytes, present: Mask | None = None) -> pa.Array:

@@ -34,7 +34,6 @@ from otelbridge.exporters.sentry.fragments import (
     Texts,
     encode_json,
     seconds,
-    separated,
     span_ids,
     texts,
 )
@@ -166,20 +165,19 @@ class SpanMapper:
     def _json(self) -> SpanJson:
         spans, frame = self._spans, self._spans.frame
         pool = Pool()
-        nothing, comma, braces = (pool.add([text]) for text in (b"", b",", b"}}"))
         rows = np.arange(spans.height)
         parent_ids = frame[schema.PARENT_SPAN_ID].to_numpy()
         kind = frame["kind"].to_numpy().astype(np.int64)
+        described = [b'"description":%b,' % text for text in map(encode_json, self.descriptions.distinct)]
+        opened = [b'"status":%b,"data":{' % encode_json(status) for status in self._status.distinct]
         head: tuple[int | Rows, ...] = (
             pool.add([b',{"start_timestamp":']),
             pool.add(seconds(frame["start_ns"])) + rows,
             pool.add([b'"timestamp":']),
             pool.add(seconds(frame["end_ns"])) + rows,
-            pool.add([b'"description":%b,' % text for text in map(encode_json, self.descriptions.distinct)])
-            + self.descriptions.index,
+            _with_few(pool, b'"tags":%b,', self.tags, described, self.descriptions.index),
             pool.add([b'"kind":"%b",' % kind.encode() if kind else b"" for kind in _KINDS])
             + np.where((kind > 0) & (kind < len(_KINDS)), kind, 0),
-            self._few(pool, b'"tags":%b,', self.tags, nothing),
         )
         context: tuple[int | Rows, ...] = (
             pool.add(span_ids(frame[schema.SPAN_ID].to_numpy(), b'"span_id":"', b'",')) + rows,
@@ -187,27 +185,17 @@ class SpanMapper:
             pool.add([b'"trace_id":"%b",' % trace_id.encode() for trace_id in spans.trace_hex]) + spans.trace_index,
             pool.add([b'"op":%b,"origin":"%b",' % (encode_json(op), ORIGIN.encode()) for op in self.op.distinct])
             + self.op.index,
-            pool.add([b'"status":%b,' % encode_json(status) for status in self._status.distinct]) + self._status.index,
-            self._few(pool, b'"links":%b,', self._links, nothing),
-            pool.add([b'"data":{']),
+            _with_few(pool, b'"links":%b,', self._links, opened, self._status.index),
         )
         before = np.empty((spans.height, len(head) + len(context)), np.int64)
         for place, column in enumerate((*head, *context)):
             before[:, place] = column
-        members, at = self.data.members(pool, ~self._is_irregular)
-        finished = pool.add([encode_json(data)[1:-1] for data in self._finished.values()])
-        members = np.concatenate([members, finished + np.arange(len(self._finished))])
-        at = np.concatenate([at, np.array(list(self._finished), np.int64)])
-        data, counts = separated(members, at, spans.height, comma, nothing)
-        return SpanJson(pool, before, data, counts, braces, (1, 4, len(head)))
-
-    def _few(self, pool: Pool, template: bytes, of_rows: Mapping[int, Any], nothing: int) -> Rows:
-        """What few spans have, by row."""
-        numbers = np.full(self._spans.height, nothing)
-        if of_rows:
-            members = [template % encode_json(value) for value in of_rows.values()]
-            numbers[list(of_rows)] = pool.add(members) + np.arange(len(members))
-        return numbers
+        members = self.data.members(~self._is_irregular)
+        finished = {row: b"," + encode_json(data)[1:-1] for row, data in self._finished.items() if data}
+        members.add([*finished.values()], np.array([*finished], np.int64), np.arange(len(finished)))
+        fragments, data, counts = members.by_row(spans.height)
+        data += pool.add(fragments)
+        return SpanJson(pool, before, data, counts, pool.add([b"}}"]), (1, 4, len(head)))
 
     # one by one
 
@@ -281,6 +269,15 @@ class SpanMapper:
         head = {name: value for name, value in span.items() if name in head}
         context = {name: value for name, value in span.items() if name not in head}
         return encode_json(head)[:-1] + b",", encode_json(context)[1:-2]
+
+
+def _with_few(pool: Pool, template: bytes, few: Mapping[int, Any], fragments: list[bytes], index: Rows) -> Rows:
+    """Numbers of the fragments that rows have, before which the few rows that have something more have that."""
+    numbers = index.copy()
+    for row, value in few.items():
+        numbers[row] = len(fragments)
+        fragments.append(template % encode_json(value) + fragments[index[row]])
+    return numbers + pool.add(fragments)
 
 
 def _is_one_of(column: Texts, wanted: Iterable[str]) -> Mask:

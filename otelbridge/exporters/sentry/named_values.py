@@ -59,6 +59,4 @@ class NamedValues:
 
     def data(self, names: Sequence[str], key: tuple[int, ...]) -> dict[str, Any]:
         """What a key says, by name."""
-        return {
-            name: self.value(number) for name, number in zip(names, key, strict=True) if number != NOTHING
-        }
+        return {name: self.value(number) for name, number in zip(names, key, strict=True) if number != NOTHING}

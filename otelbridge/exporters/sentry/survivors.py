@@ -135,11 +135,6 @@ class Survivors:
         return self.frame["status"].to_list()
 
     @cached_property
-    def trace_state(self) -> list[str]:
-        """W3C tracestate."""
-        return self.frame["trace_state"].to_list()
-
-    @cached_property
     def op(self) -> list[str]:
         """As it was derived; see `SpanMapper` for the one that is sent."""
         return self.frame["op"].to_list()
@@ -148,26 +143,6 @@ class Survivors:
     def is_segment(self) -> list[bool]:
         """Whether it is known to be a local root."""
         return self.frame["is_segment"].to_list()
-
-    @cached_property
-    def is_late(self) -> list[bool]:
-        """Whether it came after its trace was decided."""
-        return self.frame[LATE].to_list()
-
-    @cached_property
-    def rate(self) -> list[float | None]:
-        """Sampling rates."""
-        return self.frame[SAMPLING_RATE].to_list()
-
-    @cached_property
-    def rule(self) -> list[str | None]:
-        """Sampling rules."""
-        return self.frame[SAMPLING_RULE].to_list()
-
-    @cached_property
-    def statement(self) -> list[str | None]:
-        """Statements without values."""
-        return self.frame[NORMALIZED_STATEMENT].to_list()
 
     @cached_property
     def has_repaired_times(self) -> npt.NDArray[np.bool_]:

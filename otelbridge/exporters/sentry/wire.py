@@ -121,9 +121,10 @@ def readable(raw: pl.Series) -> list[bool]:
 
 
 def _lengths(lists: pa.Array) -> npt.NDArray[np.int32]:
-    if lists.null_count:
-        return pc.fill_null(pc.list_value_length(lists), 0).to_numpy()
-    return np.diff(lists.offsets.to_numpy())
+    if not lists.null_count:
+        return np.diff(lists.offsets.to_numpy()).astype(np.int32)
+    lengths: npt.NDArray[np.int32] = pc.fill_null(pc.list_value_length(lists), 0).to_numpy()
+    return lengths
 
 
 def _present(lists: pa.Array) -> dict[int, list[bytes]]:
