@@ -222,6 +222,8 @@ def _shielded(value: Any) -> Any:
 
 def _latest(breadcrumbs: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The latest hundred by time, fewer when they are large; our own go before events of spans."""
+    if len(breadcrumbs) == 1:  # the rule where there are any: what one may hold is bounded, and nothing is to be chosen
+        return breadcrumbs
     by_worth = sorted(breadcrumbs, key=lambda crumb: (crumb["category"] == "span.event", -crumb["timestamp"]))
     chosen, used = [], 0
     for crumb in by_worth[:MAX_BREADCRUMBS]:

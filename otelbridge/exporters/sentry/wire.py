@@ -121,9 +121,11 @@ def readable(raw: pl.Series) -> list[bool]:
 
 
 def _lengths(lists: pa.Array) -> npt.NDArray[np.int32]:
-    if not lists.null_count:
-        return np.diff(lists.offsets.to_numpy()).astype(np.int32)
-    lengths: npt.NDArray[np.int32] = pc.fill_null(pc.list_value_length(lists), 0).to_numpy()
+    lengths: npt.NDArray[np.int32]
+    if lists.null_count:
+        lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy()
+    else:
+        lengths = np.diff(lists.offsets.to_numpy())
     return lengths
 
 
