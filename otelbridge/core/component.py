@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 
 import polars as pl
 from pydantic import BaseModel, ConfigDict
@@ -94,9 +94,19 @@ class Processor(ABC):
     def restore(self, state: bytes) -> None:
         """Take over a state that `snapshot` of the same version wrote."""
 
+    def changes(self) -> Mapping[str, bytes | None] | None:
+        """Parts of the state that changed since the last call, by name; None for one that is gone (as `Tracker`).
 
-@dataclass(frozen=True, slots=True)
-class Parcel:
+        For a processor whose state is large and changes a little at a time: it is saved instead of `snapshot`. None in
+        the place of the mapping: this processor has no parts.
+        """
+        return None
+
+    def restore_parts(self, parts: Mapping[str, bytes]) -> None:
+        """Take over all parts that `changes` of the same version gave so far."""
+
+
+class Parcel(NamedTuple):
     """One unit of delivery, as it lies in the outbox until the destination has taken it.
 
     Attributes:

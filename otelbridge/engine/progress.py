@@ -24,8 +24,9 @@ class Progress:
         position: the last record whose spans are in the state.
         tick: the last tick that is closed.
         low_record: the oldest record a restart must read again.
-        states: snapshot of every processor, by component id.
-        parts: of trackers' state, by component id and name of the part: those that changed; None for one that is gone.
+        states: snapshot of every processor, by component id; b"" of one that has none, or saves its state in parts.
+        parts: of trackers' and processors' state, by owner and name of the part: those that changed; None for one that
+            is gone.
         ledger: the balance.
         parcels: by exporter, made since the last progress.
         generation: number of the decision generation that `decisions` belong to.

@@ -20,6 +20,7 @@ from otelbridge.engine.decisions import Decision, decisions_of_kept
 from otelbridge.engine.ledger import Balance, Ledger
 from otelbridge.engine.outlet import OnError, Outlet
 from otelbridge.engine.pipeline import Pipeline
+from otelbridge.engine.processor_state import restore, save
 from otelbridge.engine.progress import Progress, Resumption, Stamp
 from otelbridge.engine.ticked_task import TickedTask
 from otelbridge.engine.ticks import TICKS_PER_SECOND, runs_of_ticks
@@ -57,12 +58,13 @@ class Task(TickedTask[DecodedSpans]):
         low = grouping.low_record(self.position)
         generation, decisions, oldest = grouping.decisions.save(self.position, low)
         self.has_news = False
+        states, parts = save(self.pipeline.steps())
         return Progress(
             position=self.position,
             tick=self._tick,
             low_record=low,
-            states={step.id: step.processor.snapshot() for step in self.pipeline.steps()},
-            parts=self.tracking.changes(),
+            states=states,
+            parts={**self.tracking.changes(), **parts},
             ledger=self.ledger.snapshot(),
             generation=generation,
             decisions=decisions,
@@ -92,10 +94,7 @@ class Task(TickedTask[DecodedSpans]):
 
     def restore(self, saved: Resumption) -> None:
         """After `refill`: the components' state, which the refilled spans are already part of."""
-        for step in self.pipeline.steps():
-            state = saved.states.get(step.id)
-            if state:
-                step.processor.restore(state)
+        restore(self.pipeline.steps(), saved)
         self.tracking.restore(saved.parts)
 
     def admit_losses(self) -> None:

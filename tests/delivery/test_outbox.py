@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -158,7 +157,7 @@ def test_a_large_backlog_gives_its_space_back(tmp_path: Path) -> None:
     outbox = Outbox(tmp_path / "state.sqlite", capacity_bytes=10**9, max_age_seconds=1e9)
     connection = sqlite3.connect(tmp_path / "state.sqlite")
     with connection:
-        insert(connection, [replace(parcel(i), body=bytes(200_000)) for i in range(200)], "e", 0.0)
+        insert(connection, [parcel(i)._replace(body=bytes(200_000)) for i in range(200)], "e", 0.0)
     outbox.settle({EXPORTED: [item.entry for item in outbox.fetch(LANE, 0, 1000, 10**9)]})
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     before = (tmp_path / "state.sqlite").stat().st_size

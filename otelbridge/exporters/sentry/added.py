@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -45,34 +45,51 @@ class AddedColumn:
         return dict(zip(self.rows.tolist(), map(self.distinct.__getitem__, self.index.tolist()), strict=True))
 
     def members(self) -> list[bytes]:
-        """The distinct values with their name, as members of a JSON object."""
-        before = b"%b:" % encode_json(self.name)
+        """The distinct values with their name, as members of a JSON object after a comma."""
+        before = b",%b:" % encode_json(self.name)
         return [before + encode_json(value) for value in self.distinct]
 
 
 def added_columns(spans: pl.DataFrame, added: Iterable[Column], elsewhere: frozenset[str]) -> list[AddedColumn]:
     """The added columns of `spans` that hold anything, but for those that are said elsewhere."""
-    units = {column.name: column.unit for column in added}
-    columns = []
-    for name, unit in units.items():
-        if name in elsewhere or name not in spans.columns:
-            continue
-        column = spans[name]
-        if column.null_count() == len(column):
-            continue
-        values = arrow(column)  # Arrow's functions cost a fifth of those of a polars Series, and there are many columns
-        rows = pc.indices_nonzero(values.is_valid()).to_numpy().astype(np.int64)
-        distinct, index = _distinct(values.drop_null())
-        columns.append(AddedColumn(name, unit, rows, _presented(name, column.dtype, distinct), index))
-    return columns
+    units = {column.name: column.unit for column in added if column.name not in elsewhere}
+    alike: dict[pl.DataType, list[pl.Series]] = {}
+    for name in units:
+        if name in spans.columns and (column := spans[name]).null_count() < len(column):
+            alike.setdefault(column.dtype, []).append(column)
+    found = {column.name: column for columns in alike.values() for column in _read(columns, units)}
+    return [found[name] for name in units if name in found]
 
 
-def _distinct(values: pa.Array) -> tuple[list[Any], Rows]:
-    # Numbers without sign are fingerprints: few, on many spans, and too large for JSON as they are.
-    if pa.types.is_large_string(values.type) or pa.types.is_uint64(values.type):
-        encoded = values.dictionary_encode()
-        return encoded.dictionary.to_pylist(), encoded.indices.to_numpy().astype(np.int64)
-    return values.to_pylist(), np.arange(len(values))
+def _read(columns: list[pl.Series], units: Mapping[str, str]) -> Iterator[AddedColumn]:
+    """Columns of one type, read as one: there are many, and asking each costs as much as what it holds."""
+    values = arrow(pl.concat(columns))
+    places = pc.indices_nonzero(values.is_valid()).to_numpy().astype(np.int64)
+    values = values.drop_null()
+    are_few = pa.types.is_large_string(values.type) or pa.types.is_uint64(values.type)
+    if are_few:
+        # Numbers without sign are fingerprints: few, on many spans, and too large for JSON as they are.
+        values = values.dictionary_encode()
+        index = values.indices.to_numpy().astype(np.int64)
+    distinct = (values.dictionary if are_few else values).to_pylist()
+    height = len(columns[0])
+    bounds = np.searchsorted(places, np.arange(len(columns) + 1) * height).tolist()
+    for number, column in enumerate(columns):
+        first, last = bounds[number : number + 2]
+        if are_few:
+            of_column, of_row = _used(index[first:last], distinct)
+        else:
+            of_column, of_row = distinct[first:last], np.arange(last - first)
+        shown = _presented(column.name, column.dtype, of_column)
+        yield AddedColumn(column.name, units[column.name], places[first:last] - number * height, shown, of_row)
+
+
+def _used(index: Rows, values: list[Any]) -> tuple[list[Any], Rows]:
+    """The values that an index uses, and the index into those."""
+    is_used = np.zeros(len(values), np.bool_)
+    is_used[index] = True
+    used = [values[number] for number in np.flatnonzero(is_used).tolist()]
+    return used, (np.cumsum(is_used) - 1)[index]
 
 
 def _presented(name: str, dtype: pl.DataType, values: list[Any]) -> list[Any]:

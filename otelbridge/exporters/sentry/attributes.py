@@ -5,11 +5,14 @@ from __future__ import annotations
 import base64
 import math
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
@@ -55,6 +58,29 @@ Attribute = tuple[str, Any, Fate]
 _NO_ATTRIBUTE: Attribute = ("", None, UNREADABLE)
 
 
+@dataclass(frozen=True, slots=True)
+class Attributes:
+    """Many attributes.
+
+    Attributes:
+        names: the distinct ones.
+        name_of: which of them each attribute has.
+        values: of each attribute; None where its fate is NOWHERE.
+        fates: of each attribute.
+    """
+
+    names: list[str]
+    name_of: npt.NDArray[np.int64]
+    values: list[Any]
+    fates: npt.NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __getitem__(self, number: int) -> Attribute:
+        return self.names[self.name_of[number]], self.values[number], int(self.fates[number])
+
+
 class AttributeReader:
     """Reads attributes; `withhold_secrets` replaces values under names that look like secrets."""
 
@@ -62,27 +88,28 @@ class AttributeReader:
         self._withhold_secrets = withhold_secrets
         self._plan: Callable[[str], tuple[str, Fate]] = lru_cache(REMEMBERED_NAMES)(_plan)
 
-    def read_all(self, encoded: pa.Array) -> list[Attribute]:
-        """Name, value and fate of encoded KeyValues."""
+    def read_all(self, encoded: pa.Array) -> Attributes:
+        """Name, value and fate of encoded KeyValues. What a name decides is decided once for all that have it."""
         try:
             found = decode_key_values(encoded)
         except ValueError:
-            return [self._read_one(one) for one in encoded.to_pylist()]
-        read: list[Attribute] = []
-        columns = zip(found.key, found.string, found.boolean, found.integer, found.double, strict=True)
-        for key, string, boolean, integer, double in columns:
-            value: Any = string
-            if value is None:
-                value = boolean if integer is None else _exact(integer)
-            if value is None and double is not None:
-                value = _finite(double)
-            name, fate = self._plan(key)
-            if fate == NOWHERE or (fate == DATA and value is not None):
-                read.append((name, value, fate))
-            elif value is None:  # an array, a map, bytes or nothing
-                read.append(self._read_one(encoded[len(read)].as_py()))
-            else:
-                read.append(self.fate(key, value))
+            return _together([self._read_one(one) for one in encoded.to_pylist()])
+        plans = _together([(name, None, fate) for name, fate in map(self._plan, found.keys)])
+        fates = plans.fates[found.key_of]
+        values = np.full(len(fates), None, object)
+        for places, scalars in found.scalars:
+            wanted = fates[places] != NOWHERE
+            values[places[wanted]] = _exactly(scalars.filter(pa.array(wanted)))
+        read = Attributes(plans.names, plans.name_of[found.key_of], values.tolist(), fates)
+        is_scalar = np.zeros(len(fates), np.bool_)
+        is_scalar[np.concatenate([places for places, _ in found.scalars])] = True
+        odd = (~is_scalar & (fates != NOWHERE)) | is_fate(fates, (STATEMENT, _SECRET, _TOKEN))
+        for number in np.flatnonzero(odd).tolist():
+            if is_scalar[number]:
+                one = self.fate(found.keys[found.key_of[number]], read.values[number])
+            else:  # an array, a map, bytes or nothing
+                one = self._read_one(encoded[number].as_py())
+            _replace(read, number, one)
         return read
 
     def plain(self, attributes: Iterable[KeyValue]) -> dict[str, Any]:
@@ -117,6 +144,36 @@ class AttributeReader:
         except DecodeError:
             return _NO_ATTRIBUTE
         return self.fate(attribute.key, json_value(attribute.value))
+
+
+def is_fate(fates: npt.NDArray[np.int64], wanted: Sequence[Fate]) -> npt.NDArray[np.bool_]:
+    """Which of the fates are among the wanted ones."""
+    is_wanted = np.zeros(_TOKEN + 1, np.bool_)
+    is_wanted[list(wanted)] = True
+    found: npt.NDArray[np.bool_] = is_wanted[fates]
+    return found
+
+
+def _together(attributes: list[Attribute]) -> Attributes:
+    names, values, fates = zip(*attributes, strict=True) if attributes else ((), (), ())
+    number_of = {name: number for number, name in enumerate(dict.fromkeys(names))}
+    name_of = np.array([number_of[name] for name in names], np.int64)
+    return Attributes(list(number_of), name_of, list(values), np.array(fates, np.int64))
+
+
+def _replace(attributes: Attributes, number: int, one: Attribute) -> None:
+    name, attributes.values[number], attributes.fates[number] = one
+    if attributes.names[attributes.name_of[number]] != name:
+        if name not in attributes.names:
+            attributes.names.append(name)
+        attributes.name_of[number] = attributes.names.index(name)
+
+
+def _exactly(scalars: pa.Array) -> list[Any]:
+    values: list[Any] = scalars.to_pylist()
+    if pa.types.is_integer(scalars.type):
+        return list(map(_exact, values))
+    return list(map(_finite, values)) if pa.types.is_floating(scalars.type) else values
 
 
 def _plan(key: str) -> tuple[str, Fate]:

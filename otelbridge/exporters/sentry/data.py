@@ -7,43 +7,31 @@ not.
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import compress
+from operator import add as plus
 from typing import Any
 
 import numpy as np
 
 from otelbridge.exporters.sentry.attributes import DATA, RENAMED, STATEMENT, TAG, UNREADABLE
-from otelbridge.exporters.sentry.descriptions import NAMES_IN_DESCRIPTIONS
-from otelbridge.exporters.sentry.fragments import Mask, Pool, Rows, Texts, encode_json
+from otelbridge.exporters.sentry.entries import NOTHING, Entries
+from otelbridge.exporters.sentry.fragments import Mask, Members, Rows, Texts, encode_json, encoded_each
 from otelbridge.exporters.sentry.limits import MAX_ATTRIBUTES
+from otelbridge.exporters.sentry.named_values import NamedValues
 from otelbridge.exporters.sentry.scrubbing import SECOND_SPELLING, is_destroyed
 from otelbridge.exporters.sentry.survivors import Survivors
-from otelbridge.semconv.concepts import CONCEPTS
 from otelbridge.semconv.statements import analyse
 
 STATEMENT_TEXT = "db.query.text"
 REPAIRED = "otelbridge.repaired"
 STATUS_MESSAGE = "sentry.status.message"
 
-LOOKED_UP = NAMES_IN_DESCRIPTIONS | frozenset(
-    {
-        *(source.key for source in CONCEPTS["http.route"].sources),
-        *(source.key for source in CONCEPTS["user.id"].sources),
-        "db.query.summary",
-        "gen_ai.operation.name",
-        "user.email",
-        "user.name",
-    }
-)
-"""Names of data that says what a span is, where it belongs and whose it is."""
-
-_NO_DATA: Mapping[str, Any] = {}
 _NOT_PLAIN = ("", None)
-_SPELT_TWICE = frozenset(SECOND_SPELLING) | frozenset(SECOND_SPELLING.values())
+_COUNTED = frozenset({"gen_ai.usage.input_tokens", "gen_ai.usage.output_tokens"})
 _SAID_LAST = frozenset({STATEMENT_TEXT, "instrumentation.name", "instrumentation.version"})  # they win over all others
-_CELLS = 32  # so much larger than its entries may a table of rows and names be
 
 
 @dataclass(slots=True)
@@ -64,44 +52,21 @@ class Reading:
 
 
 class SpanData:
-    """The data of the rows of `Survivors`; `statements` are those without values, `rare` spans are irregular anyway."""
+    """The data of the rows of `Survivors`; `statements` are those without values, `rare` spans are irregular anyway.
+
+    Attributes:
+        values: single values of spans that are not irregular.
+    """
 
     def __init__(self, spans: Survivors, statements: Texts, rare: Mask) -> None:
         self._spans = spans
         self._rare = rare
         self._statements = statements
-        names, values, fates = zip(*spans.attributes, strict=True) if spans.attributes else ((), (), ())
-        self._fate_of = np.array(fates, np.int64)
-        self._names = {name: number for number, name in enumerate(dict.fromkeys(names))}
-        self._name_of = np.array(list(map(self._names.__getitem__, names)), np.int64)
-        self._plain = list(zip(names, values, strict=True))
-        for number in np.flatnonzero(self._fate_of != DATA).tolist():
-            self._plain[number] = _NOT_PLAIN
+        self._entries = Entries(spans)
+        self.values = NamedValues(spans, self._entries)
         self._readings: dict[int, Reading] = {}
-        counts = np.diff(spans.details.offsets)
-        self._row_of_entry = np.repeat(np.arange(spans.height), counts)
 
     # one span
-
-    def looked_up(self, row: int) -> Mapping[str, Any]:
-        """Data of one span, at least what has one of the names in LOOKED_UP."""
-        return self.read(row).data if self.irregular[row] else self._looked_up.get(row, _NO_DATA)
-
-    @cached_property
-    def _looked_up(self) -> dict[int, dict[str, Any]]:
-        found: dict[int, dict[str, Any]] = {}
-        wanted = self._is_named(LOOKED_UP)[self._spans.details.attributes]
-        rows, numbers = self._row_of_entry[wanted].tolist(), self._spans.details.attributes[wanted].tolist()
-        for row, (name, value) in zip(rows, map(self._plain.__getitem__, numbers), strict=True):
-            if row in found:
-                found[row][name] = value
-            else:
-                found[row] = {name: value}
-        for column in self._spans.added:
-            if column.name in LOOKED_UP:
-                for row, value in column.by_row.items():
-                    found.setdefault(row, {})[column.name] = value
-        return found
 
     def read(self, row: int) -> Reading:
         """Everything about one span, cheap for irregular ones; not to be changed."""
@@ -109,6 +74,16 @@ class SpanData:
         if known is None:
             known = self._readings[row] = self._read(row)
         return known
+
+    @cached_property
+    def _plain(self) -> list[tuple[str, Any]]:
+        """Name and value of each distinct attribute, of those that are plain."""
+        attributes = self._spans.attributes
+        names = map(attributes.names.__getitem__, attributes.name_of.tolist())
+        plain: list[tuple[str, Any]] = list(zip(names, attributes.values, strict=True))
+        for number in np.flatnonzero(attributes.fates != DATA).tolist():
+            plain[number] = _NOT_PLAIN
+        return plain
 
     def _read(self, row: int) -> Reading:
         spans = self._spans
@@ -126,7 +101,7 @@ class SpanData:
         data.update(spans.emitter[row].scope)
         if reading.statement and not is_destroyed(reading.statement):
             data[STATEMENT_TEXT] = reading.statement
-        if "gen_ai.usage.input_tokens" in data or "gen_ai.usage.output_tokens" in data:
+        if not _COUNTED.isdisjoint(data):
             _spell_twice(data)
         return reading
 
@@ -164,23 +139,11 @@ class SpanData:
     # all spans
 
     def having(self, names: Container[str]) -> Mask:
-        """Which spans have a plain attribute or an added value of one of these names."""
-        found = self._with_entries(self._is_named(names))
+        """Which spans have an attribute or an added value of one of these names, at least those that are regular."""
+        found = self._entries.having(names)
         for column in self._spans.added:
             if column.name in names:
                 found[column.rows] = True
-        return found
-
-    def _is_named(self, names: Container[str]) -> Mask:
-        """Which of the distinct attributes are plain and have one of these names."""
-        is_one = np.array([name in names for name in self._names], np.bool_)
-        named: Mask = is_one[self._name_of] & (self._fate_of == DATA)
-        return named
-
-    def _with_entries(self, wanted: Mask) -> Mask:
-        """Which spans have one of the wanted ones among the distinct attributes."""
-        found = np.zeros(self._spans.height, np.bool_)
-        found[self._row_of_entry[wanted[self._spans.details.attributes]]] = True
         return found
 
     @cached_property
@@ -192,44 +155,19 @@ class SpanData:
     @cached_property
     def irregular(self) -> Mask:
         """Spans that must be `read`: with renamed or repeated attributes, tags, counts spelt twice ..."""
-        spans, fates = self._spans, self._fate_of
-        odd = (fates == RENAMED) | (fates == TAG) | (fates == UNREADABLE) | self._is_named(_SAID_LAST)
-        irregular: Mask = self._rare | self._repeating() | self.having(_SPELT_TWICE) | self._with_entries(odd)
-        irregular |= self._with_entries(fates == STATEMENT) & ~self.has_statement
-        irregular |= np.diff(spans.details.offsets) > MAX_ATTRIBUTES
-        for column in spans.added:
-            if column.name in _SAID_LAST:
-                irregular[column.rows] = True
+        entries, offsets = self._entries, self._spans.details.offsets
+        irregular: Mask = self._rare | entries.repeated | self.having(_SAID_LAST) | entries.with_fate(TAG, UNREADABLE)
+        irregular |= entries.with_fate(STATEMENT) & ~self.has_statement
+        irregular |= np.diff(offsets) > MAX_ATTRIBUTES
+        for today, yesterday in SECOND_SPELLING.items():
+            irregular |= self.having((today,)) & self.having((yesterday,))
         return irregular
 
-    def _repeating(self) -> Mask:
-        """Spans with two plain attributes of one name."""
-        attributes = self._spans.details.attributes
-        plain = (self._fate_of == DATA)[attributes]
-        rows, width = self._row_of_entry[plain], len(self._names)
-        cells = rows * width + self._name_of[attributes[plain]]
-        found = np.zeros(self._spans.height, np.bool_)
-        if self._spans.height * width <= _CELLS * len(cells):
-            repeated = np.flatnonzero(np.bincount(cells, minlength=1) > 1)
-        else:
-            cells.sort()
-            repeated = cells[1:][cells[1:] == cells[:-1]]
-        found[repeated // max(width, 1)] = True
-        return found
-
-    def members(self, pool: Pool, rows: Mask) -> tuple[Rows, Rows]:
-        """The members of the data of these rows: numbers in the pool, to which they are added, and their rows."""
-        spans = self._spans
-        numbers: list[Rows] = []
-        of_rows: list[Rows] = []
-
-        def add(fragments: list[bytes], at: Rows, index: Rows) -> None:
-            wanted = rows[at]
-            of_rows.append(at[wanted])
-            numbers.append(index[wanted] + pool.add(fragments))
-
-        index, at = self._plain_entries()
-        add(self._attribute_members(), at, index)
+    def members(self, rows: Mask) -> Members:
+        """The members of the data of these rows."""
+        spans, members = self._spans, Members()
+        add = members.add
+        add(*self._attribute_members())
         for column in spans.added:
             add(column.members(), column.rows, column.index)
         for name in ("instrumentation.name", "instrumentation.version"):
@@ -239,30 +177,44 @@ class SpanData:
         survives = [bool(text) and not is_destroyed(text) for text in self._statements.distinct]
         at = np.flatnonzero(np.array([*survives, False], np.bool_)[self._statements.index])
         add([_member(STATEMENT_TEXT, text) for text in self._statements.distinct], at, self._statements.index[at])
-        return np.concatenate(numbers), np.concatenate(of_rows)
+        for name, value_of in self._second_spellings():
+            at = np.flatnonzero(value_of != NOTHING)
+            distinct, index = np.unique(value_of[at], return_inverse=True)
+            add([_member(name, self.values.value(number)) for number in distinct.tolist()], at, index)
+        members.keep(rows)
+        return members
 
-    def _plain_entries(self) -> tuple[Rows, Rows]:
-        """Attributes that go into data, and their rows; without those for which an added value stands."""
-        attributes, rows = self._spans.details.attributes, self._row_of_entry
-        stays = (self._fate_of == DATA)[attributes]
+    def _attribute_members(self) -> tuple[list[bytes], Rows, Rows]:
+        """Members that are attributes, the spans that have them, and which; not those that added values stand for."""
+        entries, attributes = self._entries, self._spans.attributes
+        stays = entries.names != NOTHING
         for column in self._spans.added:
-            name = self._names.get(column.name)
+            name = entries.number_of.get(column.name)
             if name is not None:
-                entries = np.flatnonzero((self._name_of == name)[attributes])
+                named = np.flatnonzero(entries.names == name)
                 is_added = np.zeros(self._spans.height, np.bool_)
                 is_added[column.rows] = True
-                stays[entries] &= ~is_added[rows[entries]]
-        return attributes[stays].astype(np.int64), rows[stays]
+                stays[named] &= ~is_added[entries.rows[named]]
+        is_shown = (attributes.fates == DATA) | (attributes.fates == RENAMED)
+        before = [b",%b:" % encode_json(name) for name in attributes.names]
+        names = map(before.__getitem__, attributes.name_of[is_shown].tolist())
+        members = map(plus, names, encoded_each(list(compress(attributes.values, is_shown.tolist()))))
+        return list(members), entries.rows[stays], (np.cumsum(is_shown) - 1)[entries.attributes[stays]]
 
-    def _attribute_members(self) -> list[bytes]:
-        before = {name: b"%b:" % encode_json(name) for name in self._names}
-        return [
-            before[name] + encode_json(value) if fate == DATA else b"" for name, value, fate in self._spans.attributes
-        ]
+    def _second_spellings(self) -> Iterator[tuple[str, Rows]]:
+        """Counts that are told under two names: the second name, and by row the number of the value, or NOTHING."""
+        numbers = self.values.numbers
+        counted = np.zeros(self._spans.height, np.bool_)
+        for name in _COUNTED:
+            if (counts := numbers(name)) is not None:
+                counted |= counts != NOTHING
+        for one, other in (*SECOND_SPELLING.items(), *((name, told) for told, name in SECOND_SPELLING.items())):
+            if (known := numbers(one)) is not None:
+                yield other, np.where(counted, known, NOTHING)
 
 
 def _member(name: str, value: Any) -> bytes:
-    return b"%b:%b" % (encode_json(name), encode_json(value))
+    return b",%b:%b" % (encode_json(name), encode_json(value))
 
 
 def _without_values(text: str, data: Mapping[str, Any]) -> str | None:

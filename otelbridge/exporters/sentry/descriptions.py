@@ -6,6 +6,7 @@ Descriptions follow the templates of sentry-conventions (model/description), HTT
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -62,21 +63,14 @@ _TEMPLATES = {
     "mcp.server": (("mcp.method.name", "gen_ai.tool.name"), ("mcp.method.name", "gen_ai.prompt.name")),
 }
 
-DESCRIBED_BY_ATTRIBUTES = frozenset({"http.client", *_TEMPLATES})
-"""Ops of spans whose description may be made of attributes."""
-NAMES_IN_DESCRIPTIONS = frozenset(
-    {
-        "http.response.status_code",
-        "http.status_code",
-        "rpc.grpc.status_code",
-        "http.request.method",
-        "http.method",
-        "url.full",
-        "http.url",
-        *(key for alternatives in _TEMPLATES.values() for keys in alternatives for key in keys),
-    }
-)
-"""Names of the data that status and description are made of."""
+NAMES_IN_STATUS = ("http.response.status_code", "http.status_code", "rpc.grpc.status_code")
+"""Names of the data that the status of a failed span is made of."""
+_NAMES_IN_REQUEST = ("http.request.method", "http.method", "url.full", "http.url")
+NAMES_IN_DESCRIPTIONS = {
+    "http.client": _NAMES_IN_REQUEST,
+    **{op: tuple(dict.fromkeys(itertools.chain(*alternatives))) for op, alternatives in _TEMPLATES.items()},
+}
+"""Ops of spans whose description may be made of attributes -> names of those."""
 
 
 def failure_status(data: Mapping[str, Any]) -> str:

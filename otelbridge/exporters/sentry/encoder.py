@@ -36,6 +36,7 @@ from otelbridge.exporters.sentry.scrubbing import shield, shield_name
 from otelbridge.exporters.sentry.survivors import Survivors, survivors
 from otelbridge.exporters.sentry.transactions import TransactionWriter
 
+_NO_BREADCRUMBS: Mapping[int, list[dict[str, Any]]] = {}
 MAX_BREADCRUMBS = 100  # as many as Sentry's SDKs keep
 
 TRANSACTION = "transaction"
@@ -116,7 +117,8 @@ class _Export:
     ) -> None:
         self._spans = spans
         mapper = SpanMapper(spans, reader)
-        self._facts = FactFinder(spans, mapper)
+        self._forest = Forest(spans)
+        self._facts = FactFinder(spans, mapper, self._forest.roots)
         self._writer = TransactionWriter(spans, mapper, max_spans)
         self._events = EventReader(spans, reader)
         self._public_keys = public_keys
@@ -126,7 +128,7 @@ class _Export:
     def parcels(self, breadcrumbs: tuple[Breadcrumb, ...]) -> Iterator[Parcel]:
         """Transactions and error events of all traces."""
         hints = _by_trace(breadcrumbs)
-        for trace, trace_id in zip(Forest(self._spans), self._spans.trace_hex, strict=True):
+        for trace, trace_id in zip(self._forest, self._spans.trace_hex, strict=True):
             of_trace = hints.get(self._spans.trace_id[trace.rows.start], []) if hints else []
             yield from self._trace(trace, trace_id, of_trace)
 
@@ -134,7 +136,7 @@ class _Export:
         facts = {segment.root: self._facts.facts(segment, trace_id) for segment in trace.segments}
         header = self._header(facts)
         exceptions, events = self._events.read(trace.rows)
-        breadcrumbs = _breadcrumbs(trace, list(facts), hints, events) if hints or events else {}
+        breadcrumbs = _breadcrumbs(trace, list(facts), hints, events) if hints or events else _NO_BREADCRUMBS
         for root, of_segment in facts.items():
             destination = of_segment.profile.emitter.destination
             for transaction in self._writer.transactions(of_segment, breadcrumbs.get(root, [])):
@@ -152,7 +154,9 @@ class _Export:
         It is the same for everything of a trace, from its head where that is known.
         """
         parents = self._spans.parent_id
-        row = next((root for root in facts if not parents[root]), next(iter(facts)))
+        row = next(iter(facts))
+        if parents[row] and len(facts) > 1:
+            row = next((root for root in facts if not parents[root]), row)
         head, is_head = facts[row], not parents[row]
         context = self._contexts.get((head.profile, is_head))
         if context is None:
@@ -218,6 +222,8 @@ def _shielded(value: Any) -> Any:
 
 def _latest(breadcrumbs: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The latest hundred by time, fewer when they are large; our own go before events of spans."""
+    if len(breadcrumbs) == 1:  # the rule where there are any: what one may hold is bounded, and nothing is to be chosen
+        return breadcrumbs
     by_worth = sorted(breadcrumbs, key=lambda crumb: (crumb["category"] == "span.event", -crumb["timestamp"]))
     chosen, used = [], 0
     for crumb in by_worth[:MAX_BREADCRUMBS]:

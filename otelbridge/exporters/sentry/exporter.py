@@ -179,11 +179,13 @@ class SentryExporter(Exporter):
         compression = self._compression[parcel.destination]
         answer = transport.post(compressed(parcel.body, compression), compression)
         if answers.accepted(answer.status):
-            return answers.rate_limits(answer.headers.get("x-sentry-rate-limits", ""))
+            if not answer.mentions(b"x-sentry-rate-limits"):
+                return ()
+            return answers.rate_limits(answer.headers().get("x-sentry-rate-limits", ""))
         if answer.status == 415 and compression == "zstd":
             self._compression[parcel.destination] = "gzip"
             raise RetryLater("the server does not know zstd; going on with gzip", 0.0)
-        raise answers.error(answer.status, answer.headers, answer.body, now)
+        raise answers.error(answer.status, answer.headers(), answer.body, now)
 
     def client_report(self, destination: str, dropped: Mapping[tuple[str, str], int], now: float) -> Parcel | None:
         """A report on what was dropped on its way to a destination, by (reason, data category)."""

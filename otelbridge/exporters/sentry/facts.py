@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -10,13 +11,15 @@ from typing import Any
 
 import numpy as np
 
+from otelbridge.analysis.grouping import as_index
+from otelbridge.exporters.sentry.entries import NOTHING
+from otelbridge.exporters.sentry.fragments import Rows
 from otelbridge.exporters.sentry.limits import MAX_NAME, MAX_USER_EMAIL, MAX_USER_ID, clip, one_line
 from otelbridge.exporters.sentry.mapping import SpanMapper
-from otelbridge.exporters.sentry.marks import Marks
 from otelbridge.exporters.sentry.resources import SDK, Emitter
 from otelbridge.exporters.sentry.sampling import combined_rate, rate_of_trace_state
 from otelbridge.exporters.sentry.segments import Segment
-from otelbridge.exporters.sentry.survivors import Survivors
+from otelbridge.exporters.sentry.survivors import LATE, SAMPLING_RATE, SAMPLING_RULE, Survivors
 from otelbridge.semconv.concepts import CONCEPTS
 
 REMEMBERED_NAMES = 2048
@@ -32,6 +35,8 @@ _USER_FIELDS = {
     "user.name": ("username", MAX_USER_ID),
 }
 _ANY_USER = frozenset(_USER_FIELDS)
+_COLUMNS_IN_PROFILES = (SAMPLING_RATE, SAMPLING_RULE, LATE, "trace_state", "kind")
+_NAMES_IN_NAMES = (*_ROUTES, "http.request.method", "http.method", "db.query.summary")
 _NOBODY: Mapping[str, str] = {}
 
 
@@ -62,6 +67,7 @@ class SegmentFacts:
 
     Attributes:
         segment: its rows.
+        root: the first of them.
         trace_id: of the root, in hexadecimal.
         span_id: of the root.
         context: the root's trace context as JSON, up to its data.
@@ -70,6 +76,7 @@ class SegmentFacts:
     """
 
     segment: Segment
+    root: int
     trace_id: str
     span_id: str
     context: bytes
@@ -96,62 +103,92 @@ class SegmentFacts:
         return {"otel": {"resource": resource}} if resource else {}
 
 
-class FactFinder:
-    """Finds the facts of segments."""
+_Likeness = tuple[float | None, str | None, bool, str, int, int, int, int, tuple[int, ...]]
 
-    def __init__(self, spans: Survivors, mapper: SpanMapper) -> None:
+
+class FactFinder:
+    """Finds the facts of segments; `roots` are rows that most of them begin with."""
+
+    def __init__(self, spans: Survivors, mapper: SpanMapper, roots: Rows) -> None:
         self._spans = spans
         self._mapper = mapper
-        self._named = Marks(np.flatnonzero(mapper.data.having(_ANY_USER)).tolist(), spans.height)
-        self._profiles: dict[tuple[object, ...], Profile] = {}
+        self._values = mapper.data.values
+        self._users = [name for name in _USER_FIELDS if self._values.numbers(name) is not None]
+        self._user_fields = [_USER_FIELDS[name] for name in self._users]
+        self._named = np.flatnonzero(mapper.data.having(_ANY_USER)).tolist()
+        keys = self._values.keys(np.array(self._named, np.int64), self._users)
+        self._user_of = dict(zip(self._named, keys, strict=True))
+        self._profiles: dict[_Likeness, Profile] = {}
+        self._likeness = dict(zip(roots.tolist(), self._like(roots), strict=True))
 
     def facts(self, segment: Segment, trace_id: str) -> SegmentFacts:
         """What holds for all spans of a segment."""
         row = segment.root
         return SegmentFacts(
             segment,
+            row,
             trace_id,
             f"{self._spans.span_id[row]:016x}",
             self._mapper.json.context(row),
             self._profile(row),
-            self._user(segment.rows) if self._named.among(segment.rows) else _NOBODY,
+            self._user(segment.rows) if self._named else _NOBODY,
         )
 
     def _profile(self, row: int) -> Profile:
-        spans, mapper = self._spans, self._mapper
-        emitter = spans.emitter[row]
-        name, source = _name(mapper.op[row], mapper.looked_up(row), spans.name[row], spans.kind[row])
-        tagged = row if row in mapper.tags else None
-        rate, rule, is_late, state = spans.rate[row], spans.rule[row], spans.is_late[row], spans.trace_state[row]
-        key = (id(emitter), name, source, rate, rule, is_late, state, tagged)
+        """The profile of a local root; only the first of those that are alike is looked at."""
+        key = self._likeness.get(row)
+        if key is None:
+            (key,) = self._like(np.array([row]))
+        if row in self._mapper.tags or not self._mapper.is_regular(row):
+            return self._described(row, self._mapper.all_data(row))
         profile = self._profiles.get(key)
         if profile is None:
-            tags = {**mapper.tags.get(row, {}), **self._tags(row)}
-            copied_bytes = len(name) + emitter.copied_bytes
-            profile = self._profiles[key] = Profile(emitter, name, source, tags, _rate(rate, state), copied_bytes)
+            data = self._values.data(_NAMES_IN_NAMES, key[-1])
+            profile = self._profiles[key] = self._described(row, data)
         return profile
 
-    def _tags(self, row: int) -> dict[str, str]:
-        spans = self._spans
-        tags = dict(spans.emitter[row].tags)
-        if spans.rule[row]:
-            tags["sampling.rule"] = one_line(str(spans.rule[row]), MAX_NAME)
-        if spans.is_late[row]:
+    def _like(self, rows: Rows) -> list[_Likeness]:
+        """For each of the rows what its profile is made of: equal for rows that are alike."""
+        spans, mapper, places = self._spans, self._mapper, as_index(rows)
+        columns = [
+            *(spans.frame[name][places].to_list() for name in _COLUMNS_IN_PROFILES),
+            *(numbers[rows].tolist() for numbers in (spans.emitter_index, mapper.op.index, mapper.names.index)),
+            self._values.keys(rows, _NAMES_IN_NAMES),
+        ]
+        return list(zip(*columns, strict=True))
+
+    def _described(self, row: int, data: Mapping[str, Any]) -> Profile:
+        spans, mapper = self._spans, self._mapper
+        emitter = spans.emitters[spans.emitter_index[row]]
+        rate, rule, is_late, state, kind = (spans.frame[name][row] for name in _COLUMNS_IN_PROFILES)
+        name, source = _name(mapper.op[row], data, mapper.names[row], kind)
+        tags = {**mapper.tags.get(row, {}), **emitter.tags}
+        if rule:
+            tags["sampling.rule"] = one_line(str(rule), MAX_NAME)
+        if is_late:
             tags["otelbridge.late"] = "true"
-        return tags
+        return Profile(emitter, name, source, tags, _rate(rate, state), len(name) + emitter.copied_bytes)
 
     def _user(self, rows: Sequence[int]) -> Mapping[str, str]:
         """The user of the first span that names one."""
-        for row in rows:
-            data = self._mapper.data.looked_up(row)
-            if _ANY_USER.isdisjoint(data):
-                continue
-            found: dict[str, str] = {}
-            for key, (field, limit) in _USER_FIELDS.items():
-                if key in data and field not in found and data[key] != "":
-                    found[field] = clip(str(data[key]), limit)
-            return found
-        return _NOBODY
+        if isinstance(rows, range):
+            place = bisect_left(self._named, rows.start)
+            row = self._named[place] if place < len(self._named) and self._named[place] < rows.stop else None
+        else:
+            row = next((row for row in rows if row in self._user_of), None)
+        return _NOBODY if row is None else self._user_named_by(row)
+
+    def _user_named_by(self, row: int) -> Mapping[str, str]:
+        found: dict[str, str] = {}
+        if self._mapper.data.irregular[row]:
+            data = self._mapper.data.read(row).data
+            said = [data.get(name, "") for name in self._users]
+        else:
+            said = ["" if number == NOTHING else self._values.value(number) for number in self._user_of[row]]
+        for (field, limit), value in zip(self._user_fields, said, strict=True):
+            if value != "" and field not in found:
+                found[field] = clip(str(value), limit)
+        return found
 
 
 @lru_cache(REMEMBERED_RATES)

@@ -83,6 +83,11 @@ class Forest:
                 segment = next(segments, None)
             yield Trace(rows, of_trace, self, tree)
 
+    @property
+    def roots(self) -> Rows:
+        """Rows of the local roots in plain traces, and perhaps more."""
+        return np.flatnonzero(self._home == np.arange(len(self._home)))
+
     def parent(self, row: int) -> int | None:
         """Row of the parent, in whatever process; None when it is not there."""
         return int(self._parent[row]) if self._has_parent[row] else None

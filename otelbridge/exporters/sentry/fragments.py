@@ -22,7 +22,13 @@ Rows = npt.NDArray[np.int64]
 """Numbers of rows, or an index for each row."""
 Mask = npt.NDArray[np.bool_]
 
-encode_json: Callable[[Any], bytes] = msgspec.json.Encoder().encode
+_encoder = msgspec.json.Encoder()
+encode_json: Callable[[Any], bytes] = _encoder.encode
+
+
+def encoded_each(values: list[Any]) -> list[bytes]:
+    """JSON of each value. Text has no line breaks in JSON, so that all can be written at once and told apart."""
+    return _encoder.encode_lines(values).split(b"\n")[:-1]
 
 
 class Texts:
@@ -52,7 +58,8 @@ def arrow(column: pl.Series) -> pa.Array:
 def texts(column: pl.Series) -> Texts:
     """A String column; nulls are -1 in its index."""
     encoded = arrow(column).dictionary_encode()
-    return Texts(encoded.dictionary.to_pylist(), pc.fill_null(encoded.indices, -1).to_numpy().astype(np.int64))
+    index = pc.fill_null(encoded.indices, -1) if encoded.null_count else encoded.indices
+    return Texts(encoded.dictionary.to_pylist(), index.to_numpy().astype(np.int64))
 
 
 class Pool:
@@ -60,39 +67,63 @@ class Pool:
 
     def __init__(self) -> None:
         self._arrays: list[pa.Array] = []
+        self._pending: list[bytes] = []  # they become one array: making one costs more than what most of them hold
         self._height = 0
 
     def add(self, fragments: list[bytes] | pa.Array) -> int:
         """Add fragments; returns the number of the first, the others follow it."""
-        self._arrays.append(pa.array(fragments, FRAGMENT) if isinstance(fragments, list) else fragments)
+        if isinstance(fragments, list):
+            self._pending += fragments
+        else:
+            self._settle()
+            self._arrays.append(fragments)
         first = self._height
         self._height += len(fragments)
         return first
 
+    def _settle(self) -> None:
+        if self._pending:
+            self._arrays.append(pa.array(self._pending, FRAGMENT))
+            self._pending = []
+
     def taken(self, numbers: Rows) -> tuple[memoryview, Rows]:
         """These fragments one after the other, and where each begins, and the end."""
+        self._settle()
         taken = pa.concat_arrays(self._arrays).take(pa.array(numbers))
         _, offsets, content = taken.buffers()
         return memoryview(content), np.frombuffer(offsets, np.int64)[: len(taken) + 1]
 
 
-def separated(fragments: Rows, rows: Rows, height: int, comma: int, nothing: int) -> tuple[Rows, Rows]:
-    """Fragments sorted by row, with a comma between those of one row; and how many each row has then.
+class Members:
+    """Members of JSON objects, many for each row, each with a comma before it; those of one row stay in their order."""
 
-    Args:
-        fragments: numbers.
-        rows: of the fragments; those of one row stay in their order.
-        height: how many rows there are.
-        comma: its number.
-        nothing: number of the empty fragment.
-    """
-    order = np.argsort(rows, kind="stable")
-    counts = np.bincount(rows, minlength=height)
-    pairs = np.full((len(rows), 2), comma)
-    pairs[:, 1] = fragments[order]
-    firsts = np.cumsum(counts) - counts
-    pairs[firsts[counts > 0], 0] = nothing
-    return pairs.ravel(), 2 * counts
+    def __init__(self) -> None:
+        self._fragments: list[bytes] = []
+        self._numbers: list[Rows] = []
+        self._rows: list[Rows] = []
+
+    def add(self, fragments: list[bytes], rows: Rows, index: Rows) -> None:
+        """Add members: these rows have them, and the index says which."""
+        self._numbers.append(index + len(self._fragments))
+        self._rows.append(rows)
+        self._fragments += fragments
+
+    def keep(self, which: Mask) -> None:
+        """Leave out the members of all other rows."""
+        rows, numbers = np.concatenate(self._rows), np.concatenate(self._numbers)
+        wanted = which[rows]
+        self._rows, self._numbers = [rows[wanted]], [numbers[wanted]]
+
+    def by_row(self, height: int) -> tuple[list[bytes], Rows, Rows]:
+        """Fragments, which of them stand one after the other, row by row, and how many each of `height` rows has."""
+        rows = np.concatenate(self._rows)
+        numbers = np.concatenate(self._numbers)[np.argsort(rows, kind="stable")]
+        counts = np.bincount(rows, minlength=height)
+        firsts = (np.cumsum(counts) - counts)[counts > 0]
+        begin, index = np.unique(numbers[firsts], return_inverse=True)
+        numbers[firsts] = index + len(self._fragments)
+        without_comma = [self._fragments[number][1:] for number in begin.tolist()]
+        return self._fragments + without_comma, numbers, counts
 
 
 def span_ids(ids: npt.NDArray[np.uint64], before: bytes, after: bytes, present: Mask | None = None) -> pa.Array:
@@ -111,6 +142,9 @@ def span_ids(ids: npt.NDArray[np.uint64], before: bytes, after: bytes, present: 
 
 
 def seconds(nanoseconds: pl.Series) -> pa.Array:
-    """Times in seconds, as JSON numbers."""
+    """Times in seconds, as JSON numbers, each with a comma after it."""
     # Divided by numpy: polars multiplies with the reciprocal, which is another number in the last digit.
-    return arrow(pl.Series(nanoseconds.to_numpy() / 1e9).cast(pl.String)).cast(FRAGMENT)
+    times = (nanoseconds.to_numpy() / 1e9).tolist()
+    text = encode_json([*times, 0])  # the last one, which has no comma, is not among the fragments
+    offsets = np.concatenate(([1], np.flatnonzero(np.frombuffer(text, np.uint8) == ord(",")) + 1))
+    return pa.Array.from_buffers(FRAGMENT, len(times), [None, pa.py_buffer(offsets), pa.py_buffer(text)])

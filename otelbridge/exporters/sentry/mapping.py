@@ -10,7 +10,7 @@ description is made of attributes, or because their data is irregular, are few a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,12 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from otelbridge.core import schema
 from otelbridge.exporters.sentry.attributes import AttributeReader
 from otelbridge.exporters.sentry.data import REPAIRED, STATUS_MESSAGE, SpanData
-from otelbridge.exporters.sentry.descriptions import DESCRIBED_BY_ATTRIBUTES, description, failure_status
+from otelbridge.exporters.sentry.descriptions import (
+    NAMES_IN_DESCRIPTIONS,
+    NAMES_IN_STATUS,
+    description,
+    failure_status,
+)
 from otelbridge.exporters.sentry.error_texts import without_values
 from otelbridge.exporters.sentry.fragments import (
     Mask,
@@ -29,7 +34,6 @@ from otelbridge.exporters.sentry.fragments import (
     Texts,
     encode_json,
     seconds,
-    separated,
     span_ids,
     texts,
 )
@@ -52,6 +56,7 @@ class SpanMapper:
 
     Attributes:
         data: of the spans.
+        names: of each row.
         op: of each row, as it is sent.
         descriptions: of each row.
         tags: of the few spans that have some, by row.
@@ -61,6 +66,7 @@ class SpanMapper:
     def __init__(self, spans: Survivors, reader: AttributeReader) -> None:
         self._spans = spans
         self._reader = reader
+        self.names = texts(spans.frame["name"])
         self._statements = texts(spans.frame[NORMALIZED_STATEMENT])
         self.data = SpanData(spans, self._statements, self._is_rare())
         self._is_irregular = self.data.irregular
@@ -76,9 +82,13 @@ class SpanMapper:
         for row in np.flatnonzero(self.json.sizes() > MAX_SPAN_BYTES).tolist():
             self.json.replace(row, *self._shortened(row))
 
-    def looked_up(self, row: int) -> Mapping[str, Any]:
-        """Data of a span as it is sent, at least what has one of the names in LOOKED_UP."""
-        return self._finished[row] if row in self._finished else self.data.looked_up(row)
+    def is_regular(self, row: int) -> bool:
+        """Whether `data.values` are what is sent of a span."""
+        return row not in self._finished
+
+    def all_data(self, row: int) -> Mapping[str, Any]:
+        """Data of a span as it is sent."""
+        return self._finished[row] if row in self._finished else self.data.read(row).data
 
     # columns
 
@@ -94,8 +104,8 @@ class SpanMapper:
         ops = texts(self._spans.frame["op"])
         ops.distinct = [clip(op, MAX_OP) for op in ops.distinct]
         unknown = _is_one_of(ops, (_NO_OP,)) & self.data.having((_AI_OPERATION,))
-        for row in np.flatnonzero(unknown).tolist():
-            operation = self.data.looked_up(row).get(_AI_OPERATION)
+        for row, data in self._named(np.flatnonzero(unknown), (_AI_OPERATION,)):
+            operation = data.get(_AI_OPERATION)
             if isinstance(operation, str):  # known since a processor found out
                 ops[row] = clip(f"gen_ai.{operation}", MAX_OP)
         return ops
@@ -103,13 +113,26 @@ class SpanMapper:
     def _statuses(self) -> Texts:
         statuses = Texts(["ok"], np.zeros(self._spans.height, np.int64))
         failed = self._spans.frame["status"].to_numpy() == STATUS_ERROR
-        for row in np.flatnonzero(failed).tolist():
-            statuses[row] = failure_status(self.data.looked_up(row))
+        for row, data in self._named(np.flatnonzero(failed), NAMES_IN_STATUS):
+            statuses[row] = failure_status(data)
         return statuses
+
+    def _named(self, rows: Rows, names: Sequence[str]) -> Iterator[tuple[int, Mapping[str, Any]]]:
+        """Rows, and at least their data under these names."""
+        values = self.data.values
+        known: dict[tuple[int, ...], Mapping[str, Any]] = {}
+        for row, key in zip(rows.tolist(), values.keys(rows, names), strict=True):
+            if self._is_irregular[row]:
+                yield row, self.data.read(row).data
+                continue
+            data = known.get(key)
+            if data is None:
+                data = known[key] = values.data(names, key)
+            yield row, data
 
     def _described(self) -> Texts:
         """The statement of queries, else the name, else the op; or what attributes say."""
-        names, statements, ops = texts(self._spans.frame["name"]), self._statements, self.op
+        names, statements, ops = self.names, self._statements, self.op
         candidates = [clip(text, MAX_DESCRIPTION) for text in (*names.distinct, *statements.distinct)] + ops.distinct
         first_statement, first_op = len(names.distinct), len(names.distinct) + len(statements.distinct)
         is_query = np.array([op.startswith("db") for op in ops.distinct], np.bool_)[ops.index]
@@ -120,28 +143,41 @@ class SpanMapper:
         for row in np.flatnonzero(self._is_irregular).tolist():
             reading = self.data.read(row)
             described[row] = description(ops[row], names[row], reading.data, reading.statement)
-        by_attributes = _is_one_of(ops, DESCRIBED_BY_ATTRIBUTES) & ~self._is_irregular
-        for row in np.flatnonzero(by_attributes).tolist():
-            described[row] = description(ops[row], names[row], self.data.looked_up(row), None)
+        for op, names_in in NAMES_IN_DESCRIPTIONS.items():
+            if op in ops.distinct:
+                self._describe_alike(op, names_in, _is_one_of(ops, (op,)) & ~self._is_irregular, names, described)
         return described
+
+    def _describe_alike(self, op: str, names_in: Sequence[str], which: Mask, names: Texts, described: Texts) -> None:
+        """Describe spans of one op by their attributes, those that say the same together."""
+        rows = np.flatnonzero(which)
+        known: dict[tuple[int, ...], int] = {}
+        for row, name, key in zip(
+            rows.tolist(), names.index[rows].tolist(), self.data.values.keys(rows, names_in), strict=True
+        ):
+            place = known.get((name, *key))
+            if place is None:
+                place = known[(name, *key)] = len(described.distinct)
+                data = self.data.values.data(names_in, key)
+                described.distinct.append(description(op, names.distinct[name], data, None))
+            described.index[row] = place
 
     def _json(self) -> SpanJson:
         spans, frame = self._spans, self._spans.frame
         pool = Pool()
-        nothing, comma, braces = (pool.add([text]) for text in (b"", b",", b"}}"))
         rows = np.arange(spans.height)
         parent_ids = frame[schema.PARENT_SPAN_ID].to_numpy()
         kind = frame["kind"].to_numpy().astype(np.int64)
+        described = [b'"description":%b,' % text for text in map(encode_json, self.descriptions.distinct)]
+        opened = [b'"status":%b,"data":{' % encode_json(status) for status in self._status.distinct]
         head: tuple[int | Rows, ...] = (
             pool.add([b',{"start_timestamp":']),
             pool.add(seconds(frame["start_ns"])) + rows,
-            pool.add([b',"timestamp":']),
+            pool.add([b'"timestamp":']),
             pool.add(seconds(frame["end_ns"])) + rows,
-            pool.add([b',"description":%b,' % text for text in map(encode_json, self.descriptions.distinct)])
-            + self.descriptions.index,
+            _with_few(pool, b'"tags":%b,', self.tags, described, self.descriptions.index),
             pool.add([b'"kind":"%b",' % kind.encode() if kind else b"" for kind in _KINDS])
             + np.where((kind > 0) & (kind < len(_KINDS)), kind, 0),
-            self._few(pool, b'"tags":%b,', self.tags, nothing),
         )
         context: tuple[int | Rows, ...] = (
             pool.add(span_ids(frame[schema.SPAN_ID].to_numpy(), b'"span_id":"', b'",')) + rows,
@@ -149,27 +185,17 @@ class SpanMapper:
             pool.add([b'"trace_id":"%b",' % trace_id.encode() for trace_id in spans.trace_hex]) + spans.trace_index,
             pool.add([b'"op":%b,"origin":"%b",' % (encode_json(op), ORIGIN.encode()) for op in self.op.distinct])
             + self.op.index,
-            pool.add([b'"status":%b,' % encode_json(status) for status in self._status.distinct]) + self._status.index,
-            self._few(pool, b'"links":%b,', self._links, nothing),
-            pool.add([b'"data":{']),
+            _with_few(pool, b'"links":%b,', self._links, opened, self._status.index),
         )
         before = np.empty((spans.height, len(head) + len(context)), np.int64)
         for place, column in enumerate((*head, *context)):
             before[:, place] = column
-        members, at = self.data.members(pool, ~self._is_irregular)
-        finished = pool.add([encode_json(data)[1:-1] for data in self._finished.values()])
-        members = np.concatenate([members, finished + np.arange(len(self._finished))])
-        at = np.concatenate([at, np.array(list(self._finished), np.int64)])
-        data, counts = separated(members, at, spans.height, comma, nothing)
-        return SpanJson(pool, before, data, counts, braces, len(head))
-
-    def _few(self, pool: Pool, template: bytes, of_rows: Mapping[int, Any], nothing: int) -> Rows:
-        """What few spans have, by row."""
-        numbers = np.full(self._spans.height, nothing)
-        if of_rows:
-            members = [template % encode_json(value) for value in of_rows.values()]
-            numbers[list(of_rows)] = pool.add(members) + np.arange(len(members))
-        return numbers
+        members = self.data.members(~self._is_irregular)
+        finished = {row: b"," + encode_json(data)[1:-1] for row, data in self._finished.items() if data}
+        members.add([*finished.values()], np.array([*finished], np.int64), np.arange(len(finished)))
+        fragments, data, counts = members.by_row(spans.height)
+        data += pool.add(fragments)
+        return SpanJson(pool, before, data, counts, pool.add([b"}}"]), (1, 4, len(head)))
 
     # one by one
 
@@ -191,9 +217,6 @@ class SpanMapper:
         if repaired:
             data = {**data, REPAIRED: ",".join(sorted(set(repaired)))}
         self._finished[row] = data
-
-    def _all_data(self, row: int) -> Mapping[str, Any]:
-        return self._finished[row] if row in self._finished else self.data.read(row).data
 
     def _mapped_links(self, encoded_links: list[bytes], repaired: list[str]) -> list[dict[str, Any]]:
         links = []
@@ -239,13 +262,22 @@ class SpanMapper:
             head["tags"] = self.tags[row]
         if row in self._links:
             context["links"] = self._links[row]
-        span = shortened({**head, **context, "data": dict(self._all_data(row))})
+        span = shortened({**head, **context, "data": dict(self.all_data(row))})
         self._finished[row] = span["data"]
         if "tags" not in span:
             self.tags.pop(row, None)
         head = {name: value for name, value in span.items() if name in head}
         context = {name: value for name, value in span.items() if name not in head}
         return encode_json(head)[:-1] + b",", encode_json(context)[1:-2]
+
+
+def _with_few(pool: Pool, template: bytes, few: Mapping[int, Any], fragments: list[bytes], index: Rows) -> Rows:
+    """Numbers of the fragments that rows have, before which the few rows that have something more have that."""
+    numbers = index.copy()
+    for row, value in few.items():
+        numbers[row] = len(fragments)
+        fragments.append(template % encode_json(value) + fragments[index[row]])
+    return numbers + pool.add(fragments)
 
 
 def _is_one_of(column: Texts, wanted: Iterable[str]) -> Mask:

@@ -14,6 +14,7 @@ Source of the window: relay-event-normalization/src/validation.rs with the range
 
 from __future__ import annotations
 
+import numpy as np
 import polars as pl
 
 from otelbridge.core import schema
@@ -30,10 +31,9 @@ def repair_times(spans: pl.DataFrame, now: float, max_age_seconds: float) -> pl.
     """Spans with usable start_ns and end_ns: Int64, and `_repaired_times`: Boolean; without those that are too old."""
     oldest = int((now - max_age_seconds + EDGE_SECONDS) * SECOND)
     newest = int((now + MAX_AHEAD_SECONDS) * SECOND)
+    if _are_good(spans["start_ns"], spans["end_ns"], oldest, newest):
+        return spans.hstack([pl.Series(REPAIRED_TIMES, np.zeros(spans.height, np.bool_))])
     start, end = pl.col("start_ns"), pl.col("end_ns")
-    good = (start >= oldest) & (end >= start) & (end <= newest)
-    if spans.select(good.all()).item():
-        return spans.with_columns(pl.lit(value=False).alias(REPAIRED_TIMES))
     before = spans.select(pl.col("start_ns").alias("_start"), pl.col("end_ns").alias("_end"))
     spans = _completed(spans)
     if spans.select((end > newest).any()).item():
@@ -42,6 +42,13 @@ def repair_times(spans: pl.DataFrame, now: float, max_age_seconds: float) -> pl.
     spans = spans.hstack(before).with_columns(start.clip(lower_bound=oldest)).filter(end >= oldest)
     changed = (start != pl.col("_start")) | (end != pl.col("_end"))
     return spans.with_columns(changed.alias(REPAIRED_TIMES)).drop("_start", "_end")
+
+
+def _are_good(starts: pl.Series, ends: pl.Series, oldest: int, newest: int) -> bool:
+    if starts.has_nulls() or ends.has_nulls():
+        return False
+    start, end = starts.to_numpy(), ends.to_numpy()
+    return bool((start >= oldest).all() and (end >= start).all() and (end <= newest).all())
 
 
 def _completed(spans: pl.DataFrame) -> pl.DataFrame:

@@ -22,10 +22,12 @@ class SpanJson:
         data: numbers of the members of all rows, one after the other.
         counts: how many of them each row has.
         after: number of the two closing braces.
-        context_column: the first in `before` that belongs to the trace context.
+        columns: of `before`: those from the start to the end, and the first that belongs to the trace context.
     """
 
-    def __init__(self, pool: Pool, before: Rows, data: Rows, counts: Rows, after: int, context_column: int) -> None:
+    def __init__(
+        self, pool: Pool, before: Rows, data: Rows, counts: Rows, after: int, columns: tuple[int, int, int]
+    ) -> None:
         height, width = before.shape
         ends = np.cumsum(counts + width + 1)
         starts = ends - counts - width - 1
@@ -37,11 +39,14 @@ class SpanJson:
         is_data[places] = is_data[ends - 1] = False
         numbers[is_data] = data
         self._bytes, offsets = pool.taken(numbers)
+        first_time, after_times, context_column = columns
         self._ends = offsets[ends]
         self._starts = offsets[starts]
         self._boundaries: list[int] = [*self._starts.tolist(), len(self._bytes)]
         self._contexts: list[int] = offsets[starts + context_column].tolist()
         self._context_ends: list[int] = offsets[ends - 1].tolist()
+        self._times: list[int] = offsets[starts + first_time].tolist()
+        self._time_ends: list[int] = offsets[starts + after_times].tolist()
         self._instead: dict[int, tuple[bytes, bytes]] = {}
 
     def replace(self, row: int, head: bytes, context: bytes) -> None:
@@ -60,6 +65,10 @@ class SpanJson:
         if row in self._instead:
             return self._instead[row][1]
         return bytes(self._bytes[self._contexts[row] : self._context_ends[row]])
+
+    def times(self, row: int) -> bytes:
+        """Start and end, between them the end's name, each with a comma after it."""
+        return bytes(self._bytes[self._times[row] : self._time_ends[row]])
 
     def array(self, rows: Sequence[int]) -> bytes:
         """Spans with commas between them, without brackets."""

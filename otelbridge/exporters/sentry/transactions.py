@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from otelbridge.exporters.sentry.envelope import event_id
+from otelbridge.exporters.sentry.envelope import event_id, event_id_of
 from otelbridge.exporters.sentry.facts import Profile, SegmentFacts
 from otelbridge.exporters.sentry.fragments import encode_json
 from otelbridge.exporters.sentry.limits import MAX_NAME, clip
@@ -58,7 +58,7 @@ class TransactionWriter:
         self._measurements = Measurements(spans.added, spans.height)
         self._frames: dict[Profile, _Frame] = {}
 
-    def transactions(self, facts: SegmentFacts, breadcrumbs: list[dict[str, Any]]) -> list[Transaction]:
+    def transactions(self, facts: SegmentFacts, breadcrumbs: list[dict[str, Any]]) -> Sequence[Transaction]:
         """The transactions of a segment; the breadcrumbs are in the first."""
         segment = facts.segment
         children = segment.rows[1:]
@@ -69,9 +69,9 @@ class TransactionWriter:
         if measurements:
             more += b',"measurements":' + encode_json(measurements)
         json = self._mapper.json.array(children)
-        copied_bytes = facts.profile.copied_bytes + sum(map(len, facts.user.values()))
+        copied_bytes = facts.profile.copied_bytes + (sum(map(len, facts.user.values())) if facts.user else 0)
         if is_small(len(children), len(json) + 2, self._max_spans, copied_bytes):
-            return [self._first(facts, self._frame(facts.profile), json, len(children), more)]
+            return (self._first(facts, self._frame(facts.profile), json, len(children), more),)
         sizes, descriptions = self._mapper.json.sizes(), self._mapper.descriptions.lengths()
         parts = split(children, sizes, descriptions, self._max_spans, copied_bytes)
         return self._parts(facts, parts, more)
@@ -97,9 +97,9 @@ class TransactionWriter:
         return transactions
 
     def _first(self, facts: SegmentFacts, frame: _Frame, json: bytes, spans: int, more: bytes) -> Transaction:
-        row = facts.segment.root
-        own_id = event_id("transaction", facts.trace_id, facts.span_id, 1)
-        times = (self._spans.start_ns[row] / 1e9, self._spans.end_ns[row] / 1e9)
+        row = facts.root
+        own_id = event_id_of(f"transaction/{facts.trace_id}/{facts.span_id}/1")
+        times = self._mapper.json.times(row)
         payload = _payload(own_id, facts.user, frame, times, facts.context, json, more)
         return Transaction(own_id, payload, spans + 1 + facts.segment.repeats)
 
@@ -108,7 +108,8 @@ class TransactionWriter:
     ) -> Transaction:
         own_id = event_id("transaction", facts.trace_id, facts.span_id, number)
         starts, ends = self._spans.start_ns, self._spans.end_ns
-        times = (min(starts[row] for row in rows) / 1e9, max(ends[row] for row in rows) / 1e9)
+        start, end = min(starts[row] for row in rows) / 1e9, max(ends[row] for row in rows) / 1e9
+        times = f'{start!r},"timestamp":{end!r},'.encode()
         stand_in = {
             "trace_id": facts.trace_id,
             "span_id": event_id("part", facts.trace_id, facts.span_id, number)[:16],
@@ -131,7 +132,7 @@ def _frame(profile: Profile, name: str, tags: Mapping[str, str]) -> _Frame:
     return _Frame(
         b'","type":"transaction","transaction":%b,"transaction_info":{"source":"%b"},"start_timestamp":'
         % (encode_json(name), profile.source.encode()),
-        b',%b,"tags":%b' % (emitter.event_json, encode_json(tags)),
+        b'%b,"tags":%b' % (emitter.event_json, encode_json(tags)),
         rates,
         b'}}%b},"spans":[' % emitter.context_json,
     )
@@ -141,7 +142,7 @@ def _payload(
     own_id: str,
     user: Mapping[str, str],
     frame: _Frame,
-    times: tuple[float, float],
+    times: bytes,
     context: bytes,
     spans: bytes,
     more: bytes,
@@ -151,7 +152,7 @@ def _payload(
             b'{"event_id":"',
             own_id.encode(),
             frame.opening,
-            f'{times[0]!r},"timestamp":{times[1]!r}'.encode(),
+            times,
             frame.middle,
             b',"user":' + encode_json(user) if user else b"",
             more,

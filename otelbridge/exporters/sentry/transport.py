@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import certifi
 import pycurl
@@ -39,13 +40,29 @@ class Connection:
     ca_certs: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What the server said. Header names are in lower case."""
+class Answer(NamedTuple):
+    """What the server said, as it came: nearly every answer is a yes of which nothing but the status is looked at."""
 
     status: int
-    headers: dict[str, str]
+    lines: tuple[bytes, ...]
     body: bytes
+
+    def mentions(self, name: bytes) -> bool:
+        """Whether a header of this name, in lower case, may be there."""
+        return name in b"".join(self.lines).lower()
+
+    def headers(self) -> dict[str, str]:
+        """Headers of the answer; their names are in lower case."""
+        headers: dict[str, str] = {}
+        for line in self.lines:
+            if line.startswith(b"HTTP/"):  # what came before was an interim answer or a proxy's
+                headers.clear()
+                continue
+            name, colon, value = line.decode("latin-1").partition(":")
+            if colon:
+                name, value = name.strip().lower(), value.strip()
+                headers[name] = f"{headers[name]}, {value}" if name in headers else value
+        return headers
 
 
 class Transport:
@@ -112,7 +129,7 @@ class _Handle:
         self._size = 0
         self._curl.setopt(pycurl.POSTFIELDS, body)  # and with it their size
         self._curl.perform()
-        return Answer(self._curl.getinfo(pycurl.RESPONSE_CODE), self._answer_headers(), b"".join(self._answer))
+        return Answer(self._curl.getinfo(pycurl.RESPONSE_CODE), tuple(self._lines), b"".join(self._answer))
 
     def close(self) -> None:
         self._curl.close()
@@ -129,15 +146,3 @@ class _Handle:
         if self._size < MAX_ANSWER_BYTES:
             self._answer.append(chunk[: MAX_ANSWER_BYTES - self._size])
         self._size += len(chunk)
-
-    def _answer_headers(self) -> dict[str, str]:
-        headers: dict[str, str] = {}
-        for line in self._lines:
-            if line.startswith(b"HTTP/"):  # what came before was an interim answer or a proxy's
-                headers.clear()
-                continue
-            name, colon, value = line.decode("latin-1").partition(":")
-            if colon:
-                name, value = name.strip().lower(), value.strip()
-                headers[name] = f"{headers[name]}, {value}" if name in headers else value
-        return headers

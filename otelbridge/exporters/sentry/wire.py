@@ -64,13 +64,18 @@ class Details:
 
 @dataclass(frozen=True, slots=True)
 class KeyValues:
-    """Decoded attributes: `key`, and at most one of the others; none of them where the value is no scalar."""
+    """Decoded attributes.
 
-    key: list[str]
-    string: list[str | None]
-    boolean: list[bool | None]
-    integer: list[int | None]
-    double: list[float | None]
+    Attributes:
+        keys: the distinct ones.
+        key_of: which of them each attribute has.
+        scalars: where the value is a string, a boolean, an integer and a double, and those values; the rest is no
+            scalar, or nothing.
+    """
+
+    keys: list[str]
+    key_of: npt.NDArray[np.int64]
+    scalars: tuple[tuple[npt.NDArray[np.int64], pa.Array], ...]
 
 
 def decode_details(raw: pl.Series) -> Details:
@@ -78,13 +83,12 @@ def decode_details(raw: pl.Series) -> Details:
     batch = _DETAILS.array_to_record_batch(raw.to_arrow().cast(pa.binary()))
     attributes = batch.column("attributes")
     encoded = attributes.flatten().dictionary_encode()
-    counts = pc.fill_null(pc.list_value_length(attributes), 0)
     message = batch.column("status").field("message")
-    with_message = _where(pc.binary_length(message))
+    with_message = _where(pc.binary_length(message)) if message.null_count < len(message) else pa.array([], pa.int64())
     return Details(
         distinct_attributes=encoded.dictionary,
         attributes=encoded.indices.to_numpy(),
-        offsets=np.concatenate(([0], np.cumsum(counts.to_numpy(), dtype=np.int64))),
+        offsets=np.concatenate(([0], np.cumsum(_lengths(attributes), dtype=np.int64))),
         events=_present(batch.column("events")),
         links=_present(batch.column("links")),
         status_message=dict(zip(with_message.to_pylist(), message.take(with_message).to_pylist(), strict=True)),
@@ -94,14 +98,13 @@ def decode_details(raw: pl.Series) -> Details:
 def decode_key_values(encoded: pa.Array) -> KeyValues:
     """Decode attributes; raises ValueError if one of them is no KeyValue."""
     batch = projection.KEY_VALUE.array_to_record_batch(encoded)
-    value = batch.column("value")
-    return KeyValues(
-        batch.column("key").to_pylist(),
-        value.field("string_value").to_pylist(),
-        value.field("bool_value").to_pylist(),
-        value.field("int_value").to_pylist(),
-        value.field("double_value").to_pylist(),
-    )
+    keys, value = batch.column("key").dictionary_encode(), batch.column("value")
+    scalars = []
+    for kind in ("string_value", "bool_value", "int_value", "double_value"):
+        column = value.field(kind)
+        places = pc.indices_nonzero(column.is_valid())
+        scalars.append((places.to_numpy().astype(np.int64), column.take(places)))
+    return KeyValues(keys.dictionary.to_pylist(), keys.indices.to_numpy().astype(np.int64), tuple(scalars))
 
 
 def readable(raw: pl.Series) -> list[bool]:
@@ -117,7 +120,18 @@ def readable(raw: pl.Series) -> list[bool]:
     return [is_span(encoded) for encoded in raw]
 
 
+def _lengths(lists: pa.Array) -> npt.NDArray[np.int32]:
+    lengths: npt.NDArray[np.int32]
+    if lists.null_count:
+        lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy()
+    else:
+        lengths = np.diff(lists.offsets.to_numpy())
+    return lengths
+
+
 def _present(lists: pa.Array) -> dict[int, list[bytes]]:
+    if not len(lists.values):
+        return {}
     rows = _where(pc.list_value_length(lists))
     return dict(zip(rows.to_pylist(), lists.take(rows).to_pylist(), strict=True))
 

@@ -46,10 +46,20 @@ class _Chunk:
     def packed(self) -> bytes:
         if not self._packed:
             self.frames = [pl.concat(self.frames)]
-            buffer = BytesIO()
-            self.frames[0].write_ipc(buffer, compression="zstd")
-            self._packed = buffer.getvalue()
+            self._packed = packed(self.frames[0])
         return self._packed
+
+
+def packed(rows: pl.DataFrame) -> bytes:
+    """Rows as bytes, for `unpacked`."""
+    buffer = BytesIO()
+    rows.write_ipc(buffer, compression="zstd")
+    return buffer.getvalue()
+
+
+def unpacked(state: bytes) -> pl.DataFrame:
+    """What was packed; raises PolarsError."""
+    return pl.read_ipc(BytesIO(state))
 
 
 class BilledTraces:
@@ -59,6 +69,8 @@ class BilledTraces:
         self._capacity = capacity
         self._chunks: list[_Chunk] = []
         self._count = 0
+        self.latest: list[pl.DataFrame] = []
+        """What was added since whoever saves it cleared this list; whole frames, because chunks end between them."""
 
     def knows_any(self, traces: set[int]) -> bool:
         """Whether any of these traces (as `Lineage.trace` stands for them) is remembered."""
@@ -81,6 +93,15 @@ class BilledTraces:
         self._count += len(newest.traces)
         while self._count - len(self._chunks[0].traces) >= self._capacity:
             self._count -= len(self._chunks.pop(0).traces)
+        self.latest.append(rows)
+
+    def remember_again(self, rows: pl.DataFrame, lengths: list[int]) -> None:
+        """Add what was in `latest` elsewhere, in frames of these lengths."""
+        start = 0
+        for length in lengths:
+            part = rows.slice(start, length)
+            self.remember(part, set(part[schema.TRACE_ID].hash().to_list()))
+            start += length
 
     def save(self) -> list[bytes]:
         """The chunks, oldest first."""
@@ -88,5 +109,5 @@ class BilledTraces:
 
     def load(self, saved: list[bytes]) -> None:
         """Take over what `save` gave."""
-        self._chunks = [_Chunk([pl.read_ipc(BytesIO(packed))]) for packed in saved]
+        self._chunks = [_Chunk([unpacked(chunk)]) for chunk in saved]
         self._count = sum(len(chunk.traces) for chunk in self._chunks)

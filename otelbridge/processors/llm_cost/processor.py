@@ -23,6 +23,7 @@ from otelbridge.core.measurements import measured
 from otelbridge.processors.llm_cost.arrays import NOWHERE, Rows
 from otelbridge.processors.llm_cost.billing import OWNER_COLUMNS, Bill, Biller
 from otelbridge.processors.llm_cost.calls import READS, CallReader
+from otelbridge.processors.llm_cost.journal import WHOLE, Journals
 from otelbridge.processors.llm_cost.records import CALL, CALL_COLUMNS, ROLE, described
 from otelbridge.processors.llm_cost.settings import Config
 from otelbridge.processors.llm_cost.shown import COLUMNS, COST, PROJECT, STATUSES, show, show_nothing, statuses
@@ -56,6 +57,7 @@ class LlmCost(Processor):
         self._biller = Biller(config.remembered_traces)
         self._spending = Spending(config.user_day_limit_usd, config.remembered_users)
         self._events: Counter[str] = Counter()
+        self._journals = Journals(self._biller.billed_traces, self._spending)
 
     @property
     def counters(self) -> Mapping[str, int]:
@@ -120,6 +122,19 @@ class LlmCost(Processor):
             raise StateUnreadable(f"llm_cost: {error}") from error
         self._spending.load(saved.totals, saved.forgotten_users)
         self._events = Counter(saved.events)
+        self._journals.take_over()
+
+    def changes(self) -> Mapping[str, bytes | None]:
+        """What was billed since the last call, or all in one; see `journal`."""
+        parts = self._journals.next(self._events)
+        return self._journals.whole(self.snapshot()) if parts is None else parts
+
+    def restore_parts(self, parts: Mapping[str, bytes]) -> None:
+        """Take over all parts; raises StateUnreadable."""
+        if WHOLE in parts:
+            self.restore(parts[WHOLE])
+        events = self._journals.restore(parts)
+        self._events = Counter(events or self._events)
 
     def _count(self, places: Rows) -> None:
         counts = np.bincount(places[places != NOWHERE], minlength=len(STATUSES)).tolist()
@@ -132,7 +147,9 @@ class LlmCost(Processor):
         rows = bill.rows[costs_something]
         users = bill.owners["user"][costs_something].to_list()
         days = (spans["end_ns"].to_numpy()[rows] // NANOSECONDS_PER_DAY).tolist()
-        for excess in self._spending.add(users, days, bill.usd[costs_something].tolist()):
+        usd = bill.usd[costs_something].tolist()
+        self._journals.note(users, days, usd)
+        for excess in self._spending.add(users, days, usd):
             yield self._finding(excess, spans.row(int(rows[excess.row]), named=True), now)
 
     def _finding(self, excess: Excess, call: dict[str, Any], now: float) -> Finding:

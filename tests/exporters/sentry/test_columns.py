@@ -80,3 +80,37 @@ def test_a_span_too_large_keeps_what_was_added_to_it() -> None:
     trees = span("root", span("large", attributes={"ai.prompt": "p" * 200_000}))
     sent = send(kept(request(trees), added={cost: [None, 0.5]}))
     assert sent.spans["large"]["data"]["otelbridge.cost.usd"] == 0.5
+
+
+COUNTS = {
+    "a canonical attribute beside a renamed one": {"gen_ai.usage.input_tokens": 3, "ai.usage.promptTokens": 4},
+    "a renamed one first": {"ai.usage.promptTokens": 4, "gen_ai.usage.input_tokens": 3},
+    "two that are renamed alike": {"ai.usage.promptTokens": 4, "ai.usage.inputTokens": 5},
+    "a renamed one alone": {"ai.usage.completionTokens": 6},
+    "a count with two names under today's": {"gen_ai.usage.input_tokens": 3, "gen_ai.usage.cache_read.input_tokens": 1},
+    "under yesterday's": {"gen_ai.usage.output_tokens": 3, "gen_ai.usage.output_tokens.reasoning": 2},
+    "under both": {
+        "gen_ai.usage.input_tokens": 3,
+        "gen_ai.usage.cache_read.input_tokens": 1,
+        "gen_ai.usage.input_tokens.cached": 2,
+    },
+    "of nothing that was counted": {"gen_ai.usage.cache_read.input_tokens": 1},
+    "a renamed one with two names": {"ai.usage.promptTokens": 4, "ai.usage.cachedInputTokens": 2},
+}
+
+
+@pytest.mark.parametrize("attributes", COUNTS.values(), ids=list(COUNTS))
+def test_counts_in_columns_are_counts_read_one_by_one(
+    attributes: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    added = {Column("gen_ai.usage.total_tokens", pl.Int64, "", ""): [None, None, 9]}
+    trees = span("root", span("a", attributes=attributes), span("b", attributes={**attributes, "other": "x"}))
+    together = send(kept(request(trees), added=added)).transactions
+    monkeypatch.setattr(SpanData, "irregular", property(every_span))
+    assert send(kept(request(trees), added=added)).transactions == together
+
+
+def test_spans_of_one_trace_that_start_together_are_sorted_by_their_length() -> None:
+    trees = span("root", span("short", ms=1), span("long", ms=5), ms=9)
+    (transaction,) = send(kept(request(trees))).transactions
+    assert [child["description"] for child in transaction["spans"]] == ["long", "short"]

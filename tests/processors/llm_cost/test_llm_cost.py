@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections.abc import Mapping
 from dataclasses import replace
+from io import BytesIO
 from typing import Any
 
+import msgspec
 import polars as pl
 import pytest
 from hypothesis import given
@@ -287,6 +290,58 @@ def test_a_late_span_is_known_after_a_restart() -> None:
     second.restore(first.snapshot())
 
     assert statuses(bill(second, request_of([outer])).spans.rows(named=True)) == ["covered"]
+
+
+def known(component: LlmCost) -> tuple[object, ...]:
+    """What the state says; its bytes also depend on how rows lie in memory."""
+    totals, forgotten, chunks, events = msgspec.msgpack.decode(component.snapshot())
+    return totals, forgotten, [pl.read_ipc(BytesIO(chunk)).rows() for chunk in chunks], events
+
+
+@pytest.mark.parametrize("checkpoints", [1, 2, 16, 17, 18, 40])
+def test_state_saved_in_parts_is_the_whole_state(checkpoints: int) -> None:
+    saved: dict[str, bytes | None] = {}
+    first = llm_cost(remembered_users=8, remembered_traces=8)
+    for number in range(checkpoints):
+        for of_checkpoint in range(number % 3):
+            bill(first, spending(1.0, user=f"user-{number % 12}", trace=100 * number + of_checkpoint + 1))
+        saved |= first.changes()
+    second = restored(saved)
+
+    assert known(second) == known(first)
+    bill(second, spending(1.0, user="another", trace=10_000))
+    assert known(restored(saved | second.changes())) == known(second)
+
+
+def restored(saved: Mapping[str, bytes | None]) -> LlmCost:
+    component = llm_cost(remembered_users=8, remembered_traces=8)
+    component.restore_parts({name: part for name, part in saved.items() if part is not None})
+    return component
+
+
+def test_a_whole_state_is_saved_again_in_parts() -> None:
+    first, second = llm_cost(remembered_users=8, remembered_traces=8), llm_cost(remembered_users=8, remembered_traces=8)
+    bill(first, spending(1.0, user="a", trace=1))
+    second.restore(first.snapshot())
+
+    assert known(restored(second.changes())) == known(first)
+
+
+def test_a_checkpoint_holds_what_was_billed_since_the_last_one() -> None:
+    component = llm_cost()
+    for number in range(200):
+        bill(component, spending(1.0, user=f"user-{number}", trace=number + 1))
+    whole = sum(len(part or b"") for part in component.changes().values())
+    bill(component, spending(1.0, user="another", trace=1000))
+    since = sum(len(part or b"") for part in component.changes().values())
+
+    assert since < whole / 4
+    assert component.changes() == {}
+
+
+def test_parts_that_are_none_are_refused() -> None:
+    with pytest.raises(StateUnreadable):
+        llm_cost().restore_parts({"journal 01": b"\xff"})
 
 
 @pytest.mark.parametrize("state", [b"", b"\xff", b"\x94\x90\x00\x91\xa3abc\x80"])
