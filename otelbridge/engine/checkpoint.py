@@ -19,6 +19,9 @@ from otelbridge.engine.progress import Progress, Resumption
 WAL_PAGES = 4000
 FORMAT = 1  # raise it when what is saved cannot be read by the version before
 
+PROCESSOR = "processor "
+"""Before a processor's id where its state is saved in parts: a blank, so that no tracker has the same name."""
+
 InsertParcels = Callable[[sqlite3.Connection, Sequence[Parcel], str, float], None]
 """Puts parcels of one exporter into the outbox, inside the transaction that is open on the connection."""
 
@@ -60,10 +63,12 @@ class CheckpointStore:
         connection = self._connection
         try:
             saved = connection.execute("SELECT component FROM component_state UNION SELECT tracker FROM tracker_state")
-            others = sorted({owner for (owner,) in saved if " " not in owner} - {*components})
+            owners = {owner.removeprefix(PROCESSOR) for (owner,) in saved}
+            others = sorted(owner for owner in owners if " " not in owner and owner not in components)
             connection.execute("BEGIN IMMEDIATE")
             connection.executemany("DELETE FROM component_state WHERE component = ?", [(one,) for one in others])
-            connection.executemany("DELETE FROM tracker_state WHERE tracker = ?", [(one,) for one in others])
+            of_parts = [(owner,) for one in others for owner in (one, PROCESSOR + one)]
+            connection.executemany("DELETE FROM tracker_state WHERE tracker = ?", of_parts)
             connection.execute("COMMIT")
         except sqlite3.DatabaseError as error:
             raise StateUnreadable(f"the state file is damaged: {error}") from None

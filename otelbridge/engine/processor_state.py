@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from otelbridge.engine.checkpoint import PROCESSOR
 from otelbridge.engine.pipeline import Step
 from otelbridge.engine.progress import Resumption
 from otelbridge.engine.tracking import Parts
@@ -18,20 +19,15 @@ def save(steps: Sequence[Step]) -> tuple[Mapping[str, bytes], Parts]:
         # Nothing in the place of a whole that an earlier version saved: parts are newer.
         states[step.id] = step.processor.snapshot() if changed is None else b""
         if changed:
-            parts[_owner(step.id)] = changed
+            parts[PROCESSOR + step.id] = changed
     return states, parts
 
 
 def restore(steps: Sequence[Step], saved: Resumption) -> None:
     """Hand each processor what is saved of it."""
     for step in steps:
-        state, parts = saved.states.get(step.id), saved.parts.get(_owner(step.id))
+        state, parts = saved.states.get(step.id), saved.parts.get(PROCESSOR + step.id)
         if state:
             step.processor.restore(state)
         elif parts:
             step.processor.restore_parts(parts)
-
-
-def _owner(processor: str) -> str:
-    """Under which name the parts are saved: there is a blank in it, so that no tracker has the same."""
-    return f"processor {processor}"

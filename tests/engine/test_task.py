@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from otelbridge.core.component import Parcel
 from otelbridge.core.errors import RetryLater, StateUnreadable
-from otelbridge.engine.checkpoint import CheckpointStore
+from otelbridge.engine.checkpoint import PROCESSOR, CheckpointStore
 from otelbridge.engine.metrics_task import OWNER
 from otelbridge.engine.progress import Progress, Resumption, Stamp
 from otelbridge.engine.task import Task
@@ -151,6 +151,8 @@ def test_the_state_of_components_that_are_configured_no_more_is_deleted(tmp_path
             "degradation": {"order": b"4", "series 0": b"5"},
             OWN: {"open": b"6"},
             OWNER: {"totals": b"7"},
+            PROCESSOR + "llm_cost": {"journal": b"8"},
+            PROCESSOR + "provider_health": {"journal": b"9"},
         },
         ledger=saved.ledger,
         generation=0,
@@ -163,7 +165,12 @@ def test_the_state_of_components_that_are_configured_no_more_is_deleted(tmp_path
     forgotten = store.forget_others({"llm_cost", "cascade"})
 
     kept = store.load()
-    assert forgotten == ["degradation", "ttft"]
+    assert forgotten == ["degradation", "provider_health", "ttft"]
     assert kept.states == {"llm_cost": b"2"}
-    assert kept.parts == {"cascade": {"state": b"3"}, OWN: {"open": b"6"}, OWNER: {"totals": b"7"}}
+    assert kept.parts == {
+        "cascade": {"state": b"3"},
+        OWN: {"open": b"6"},
+        OWNER: {"totals": b"7"},
+        PROCESSOR + "llm_cost": {"journal": b"8"},
+    }
     assert store.forget_others({"llm_cost", "cascade"}) == []
