@@ -28,7 +28,7 @@ from otelbridge.exporters.sentry.limits import (
     fit,
     one_line,
 )
-from otelbridge.exporters.sentry.scrubbing import is_destroyed
+from otelbridge.exporters.sentry.scrubbing import may_be_destroyed
 from otelbridge.semconv.concepts import CONCEPTS
 
 SDK = {"name": "otelbridge", "version": __version__}
@@ -108,7 +108,7 @@ class Emitters:
             tags["service.name"] = one_line(service, MAX_NAME)
         if host:
             # A host name that looks like a secret survives as a tag only; Sentry makes it one in any case.
-            place = tags if is_destroyed(host) else fields
+            place = tags if may_be_destroyed(host) else fields
             place["server_name"] = one_line(host, MAX_NAME)
         fit(resource, MAX_CONTEXT_BYTES)
         language = platform(_first(resource, "sdk.language"))

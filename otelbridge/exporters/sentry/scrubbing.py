@@ -26,6 +26,9 @@ SECRET_NAME = re.compile(f"{_WORDS}|{_WHOLE}", re.IGNORECASE)
 TOKEN_NAME = re.compile("token", re.IGNORECASE)
 _SECRET_TEXT = re.compile(rf"{_WORDS}|token[^\s]*[:=]|{_WHOLE}", re.IGNORECASE)
 
+_PERSONAL = re.compile(r"(?:\d[ -]?){13}|\d{3}-\d\d-\d{4}|\b[A-Z]{2}\d\d[A-Z0-9]{10}|://[^/\s]*@")
+"""Numbers of cards, people and accounts, and URLs with credentials; more than Sentry takes for one."""
+
 REMEMBERED_TEXTS = 2048  # names of tables, statements without values: the same ones again and again, a kB each
 
 SURVIVING_NAMES = frozenset(
@@ -85,6 +88,11 @@ wins over a renamed one. Any other number under a name with `token` in it goes i
 def is_destroyed(text: str) -> bool:
     """Whether a value with this text is replaced, under whatever name it stands."""
     return _SECRET_TEXT.search(text) is not None
+
+
+def may_be_destroyed(text: str) -> bool:
+    """The same where personal data is replaced too: in fields of an event, though not in its tags."""
+    return is_destroyed(text) or _PERSONAL.search(text) is not None
 
 
 @lru_cache(REMEMBERED_TEXTS)

@@ -53,6 +53,11 @@ def test_the_resource_says_where_it_happened() -> None:
         ("deployment.environment", "None", "environment", None),
         ("deployment.environment", "e" * 100, "environment", "e" * 64),
         ("host.name", "auth-1", "server_name", None),
+        ("host.name", "web-4111111111111111", "server_name", None),
+        ("host.name", "123-45-6789", "server_name", None),
+        ("host.name", "GB82WEST12345698765432", "server_name", None),
+        ("host.name", "https://u:p@web", "server_name", None),
+        ("host.name", "ip-10-0-0-1.eu-central-1", "server_name", "ip-10-0-0-1.eu-central-1"),
     ],
 )
 def test_what_sentry_would_refuse_is_translated(key: str, value: str, field: str, expected: str | None) -> None:
