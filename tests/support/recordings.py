@@ -1,5 +1,8 @@
 """The recordings in `recorded/`, for tests: OTLP that real applications exported, and what they are known to hold.
 
+A recording is of spans or of metrics: `names` and `load` are about spans, `names_of_metrics` and `exports` about
+metrics.
+
 Tests start from these bytes, because instrumentations write what no specification says: a usage counted twice, a
 parent that never arrives, a number that is no JSON. `recorded/README.md` tells what each of them holds, and
 `record/` how they are made.
@@ -12,11 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
+from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric, NumberDataPoint
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 FOLDER = Path(__file__).parent / "recorded"
+OF_METRICS = ".metrics.pb"
 
 Value = str | bool | int | float | bytes | list["Value"] | dict[str, "Value"] | None
 
@@ -47,8 +53,13 @@ class ProviderCall:
 
 
 def names() -> list[str]:
-    """Names of all recordings, sorted."""
-    return sorted(path.stem for path in FOLDER.glob("*.pb"))
+    """Names of all recordings of spans, sorted."""
+    return sorted(path.stem for path in FOLDER.glob("*.pb") if not path.name.endswith(OF_METRICS))
+
+
+def names_of_metrics() -> list[str]:
+    """Names of all recordings of metrics, sorted."""
+    return sorted(path.name.removesuffix(OF_METRICS) for path in FOLDER.glob(f"*{OF_METRICS}"))
 
 
 def load(name: str) -> bytes:
@@ -59,6 +70,30 @@ def load(name: str) -> bytes:
 def load_json(name: str) -> bytes:
     """The OTLP/JSON body with the same spans; only the recordings `otlp-json*` have one."""
     return (FOLDER / f"{name}.json").read_bytes()
+
+
+def exports(name: str) -> list[bytes]:
+    """A recording of metrics, in the order of time: one encoded ExportMetricsServiceRequest for each export.
+
+    The file holds them one after the other. Each has one resource, the only kind of field there is in a request.
+    """
+    recorded, start, bodies = (FOLDER / f"{name}{OF_METRICS}").read_bytes(), 0, []
+    while start < len(recorded):
+        end = start + _field_size(recorded[start:])
+        bodies.append(recorded[start:end])
+        start = end
+    return bodies
+
+
+def metrics(body: bytes) -> list[Metric]:
+    """All metrics of an export."""
+    request = ExportMetricsServiceRequest.FromString(body)
+    return [
+        metric
+        for resource_metrics in request.resource_metrics
+        for scope_metrics in resource_metrics.scope_metrics
+        for metric in scope_metrics.metrics
+    ]
 
 
 def spans(name: str) -> list[Span]:
@@ -72,9 +107,9 @@ def spans(name: str) -> list[Span]:
     ]
 
 
-def attributes(span: Span) -> dict[str, Value]:
-    """A span's attributes as Python values."""
-    return {attribute.key: _value(attribute.value) for attribute in span.attributes}
+def attributes(item: Span | NumberDataPoint) -> dict[str, Value]:
+    """The attributes of a span or a data point as Python values."""
+    return {attribute.key: _value(attribute.value) for attribute in item.attributes}
 
 
 def provider_calls(name: str) -> list[ProviderCall]:
@@ -87,6 +122,16 @@ def provider_calls(name: str) -> list[ProviderCall]:
 def stacktraces() -> dict[str, str]:
     """Texts of exception.stacktrace by name: dotnet, go-error, go-panic, java."""
     return {path.stem: path.read_text() for path in sorted((FOLDER / "stacktraces").glob("*.txt"))}
+
+
+def _field_size(encoded: bytes) -> int:
+    """Size of the first field of a message: a tag of one byte, the length as a varint, and so many bytes."""
+    size, position = 0, 1
+    while True:
+        size |= (encoded[position] & 0x7F) << 7 * (position - 1)
+        position += 1
+        if encoded[position - 1] < 0x80:
+            return position + size
 
 
 def _value(value: AnyValue) -> Value:

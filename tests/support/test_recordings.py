@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -10,7 +11,10 @@ from urllib.parse import urlsplit
 
 import pytest
 from google.protobuf import json_format
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
+from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from tests.support import recordings
@@ -18,6 +22,12 @@ from tests.support import recordings
 README = recordings.FOLDER / "README.md"
 SECOND_NS = 1_000_000_000
 DAY_OF_RECORDING_NS = range(1_795_478_400 * SECOND_NS, 1_795_564_800 * SECOND_NS)  # 2026-11-24 in UTC
+DAY_OF_METRICS_NS = range(1_795_824_000 * SECOND_NS, 1_795_910_400 * SECOND_NS)  # 2026-11-28 in UTC
+POOL_STATES = {  # how instrumentations spell the state of a connection, and the name of its pool
+    "db.client.connection.count": ("db.client.connection.state", "db.client.connection.pool.name"),
+    "db.client.connections.usage": ("state", "pool.name"),
+}
+POOL_LIMITS = {"db.client.connection.max": "db.client.connection.pool.name"}
 OUTPUT_TOKENS = ("gen_ai.usage.output_tokens", "llm.token_count.completion")
 INPUT_TOKENS = ("gen_ai.usage.input_tokens", "llm.token_count.prompt", "ai.usage.tokens")
 
@@ -44,10 +54,13 @@ def cells(line: str) -> list[str]:
 FILES = table("recording | what was run")
 MODEL_CALLS = table("recording | requests")
 STATEMENTS = table("recording | route")
+METRICS = table("metrics of | what was run")
+POOLS = table("pool of | export")
 
 
 def row_id(row: Row) -> str:
-    return " ".join(filter(None, [row["recording"], row.get("route"), row.get("statement begins with")]))
+    keys = ("recording", "route", "statement begins with", "metrics of", "pool of", "export", "pool")
+    return " ".join(row[key] for key in keys if key in row)
 
 
 def exceptions(name: str) -> Iterator[tuple[bytes, str, str]]:
@@ -77,8 +90,26 @@ def spans_below_route(name: str, route: str) -> list[Span]:
     return [span for span in spans if span.trace_id in traces]
 
 
+def points(metric: Metric) -> list[Any]:
+    """The data points of a metric, whichever kind it is of."""
+    return list(getattr(metric, metric.WhichOneof("data") or "").data_points)
+
+
+def said_of_pools(body: bytes) -> dict[tuple[str, str], float]:
+    """What an export says of each pool: used, idle and max."""
+    said: dict[tuple[str, str], float] = {}
+    for metric in recordings.metrics(body):
+        for point in points(metric) if metric.name in POOL_STATES | POOL_LIMITS.keys() else ():
+            attributes = recordings.attributes(point)
+            state, pool = POOL_STATES.get(metric.name, ("", POOL_LIMITS.get(metric.name, "")))
+            key = str(attributes[pool]), str(attributes.get(state, "max"))
+            said[key] = point.as_double or float(point.as_int)
+    return said
+
+
 def test_the_readme_lists_every_recording() -> None:
     assert [row["recording"] for row in FILES] == recordings.names()
+    assert [row["metrics of"] for row in METRICS] == recordings.names_of_metrics()
 
 
 def test_the_readme_lists_every_book_of_a_provider() -> None:
@@ -113,13 +144,58 @@ def test_times_are_those_of_the_recording(name: str) -> None:
         assert span.end_time_unix_nano in DAY_OF_RECORDING_NS
 
 
-@pytest.mark.parametrize("name", recordings.names())
-def test_no_recording_names_the_machine_it_was_made_on(name: str) -> None:
-    request = ExportTraceServiceRequest.FromString(recordings.load(name))
-    for resource_spans in request.resource_spans:
-        keys = {attribute.key for attribute in resource_spans.resource.attributes}
-        assert "service.name" in keys
-        assert not {key for key in keys if key.startswith(("host.", "process."))}
+def resources() -> Iterator[tuple[str, Resource]]:
+    """Every resource, with the name of its recording."""
+    for name in recordings.names():
+        request = ExportTraceServiceRequest.FromString(recordings.load(name))
+        yield from ((name, resource_spans.resource) for resource_spans in request.resource_spans)
+    for name in recordings.names_of_metrics():
+        for body in recordings.exports(name):
+            (resource_metrics,) = ExportMetricsServiceRequest.FromString(body).resource_metrics
+            yield name, resource_metrics.resource
+
+
+def test_no_recording_names_the_machine_it_was_made_on() -> None:
+    for name, resource in resources():
+        keys = {attribute.key for attribute in resource.attributes}
+        assert "service.name" in keys, name
+        assert not {key for key in keys if key.startswith(("host.", "process."))}, name
+
+
+@pytest.mark.parametrize("row", METRICS, ids=row_id)
+def test_a_recording_has_the_metrics_of_the_readme(row: Row) -> None:
+    bodies = recordings.exports(row["metrics of"])
+    metrics = [metric for body in bodies for metric in recordings.metrics(body)]
+    assert len(bodies) == int(row["exports"])
+    assert len({metric.name for metric in metrics}) == int(row["metrics"])
+    assert sum(len(points(metric)) for metric in metrics) == int(row["points"])
+
+
+@pytest.mark.parametrize("row", POOLS, ids=row_id)
+def test_a_pool_is_said_to_be_as_the_readme_has_it(row: Row) -> None:
+    body = recordings.exports(row["pool of"])[int(row["export"]) - 1]
+    said = {state: value for (pool, state), value in said_of_pools(body).items() if pool.endswith(row["pool"])}
+    assert said == {key: float(row[key]) for key in ("used", "idle", "max") if row[key] != "none"}
+
+
+def test_the_readme_lists_every_pool() -> None:
+    recorded = {
+        (name, str(number), pool)
+        for name in recordings.names_of_metrics()
+        for number, body in enumerate(recordings.exports(name), start=1)
+        for pool, _ in said_of_pools(body)
+    }
+    assert len(POOLS) == len(recorded)
+
+
+@pytest.mark.parametrize("name", recordings.names_of_metrics())
+def test_points_are_of_the_day_of_their_recording_and_in_order(name: str) -> None:
+    times = [
+        {point.time_unix_nano for metric in recordings.metrics(body) for point in points(metric)}
+        for body in recordings.exports(name)
+    ]
+    assert all(time in DAY_OF_METRICS_NS for time in set[int]().union(*times))
+    assert all(max(before) < min(after) for before, after in itertools.pairwise(times))
 
 
 @pytest.mark.parametrize("row", MODEL_CALLS, ids=row_id)

@@ -2,7 +2,7 @@
 
 Bodies in protobuf are put one after the other: the encodings of two messages, concatenated, are the encoding of
 the two merged, so a recording of many requests is one valid ExportTraceServiceRequest, and not a byte of it is
-rewritten.
+rewritten. Metrics are kept apart from spans, one body for each export.
 """
 
 from __future__ import annotations
@@ -13,7 +13,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class Capture(ThreadingHTTPServer):
-    """Serves on a free loopback port; `protobuf` is the merged request, `json` one body per request."""
+    """Serves on a free loopback port.
+
+    Of spans, `protobuf` is the merged request and `json` one body per request; `metrics` is one body per request.
+    """
 
     daemon_threads = True
 
@@ -21,6 +24,7 @@ class Capture(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.protobuf = b""
         self.json: list[bytes] = []
+        self.metrics: list[bytes] = []
         self.lock = threading.Lock()
 
     @property
@@ -44,6 +48,9 @@ class _Handler(BaseHTTPRequestHandler):
                     self.server.json.append(body)
                 else:
                     self.server.protobuf += body
+        elif self.path == "/v1/metrics":
+            with self.server.lock:
+                self.server.metrics.append(body)
         answer = b"{}" if is_json else b""
         self.send_response(200)
         self.send_header("content-type", self.headers["content-type"])

@@ -59,6 +59,9 @@ RECORDINGS = {
     "py-django-psycopg": Recording("django_app.py", needs=("postgres",)),
     "py-redis": Recording("redis_app.py", needs=("redis",)),
     "py-httpx-n1": Recording("httpx_app.py"),
+    "node-metrics": Recording("pool_metrics.cjs", needs=("postgres",)),
+    "node-metrics-two-pools": Recording("pool_metrics.cjs", "two-pools", ("postgres",)),
+    "py-metrics": Recording("metrics_app.py", needs=("postgres",)),
 }
 
 
@@ -120,17 +123,21 @@ def record(name: str, work: Path) -> None:
 
 
 def store(name: str, capture: Capture, provider: Provider) -> None:
-    """Write NAME.pb, and NAME.json and NAME.calls.jsonl if there is anything for them."""
-    if not capture.protobuf:
-        raise RuntimeError(f"{name} exported nothing")
-    (RECORDED / f"{name}.pb").write_bytes(capture.protobuf)
+    """Write NAME.pb or NAME.metrics.pb, and NAME.json and NAME.calls.jsonl if there is anything for them."""
+    if bool(capture.protobuf) == bool(capture.metrics):
+        raise RuntimeError(f"{name} exported nothing, or spans and metrics both")
+    if capture.metrics:
+        (RECORDED / f"{name}.metrics.pb").write_bytes(b"".join(capture.metrics))
+    else:
+        (RECORDED / f"{name}.pb").write_bytes(capture.protobuf)
     if capture.json:
         (body,) = capture.json  # JSON bodies cannot be concatenated: the application must export once
         (RECORDED / f"{name}.json").write_bytes(body)
     if provider.book:
         lines = "".join(json.dumps(entry) + "\n" for entry in provider.book)
         (RECORDED / f"{name}.calls.jsonl").write_text(lines)
-    print(f"{name}: {len(capture.protobuf)} bytes, {len(provider.book)} provider calls")
+    print(f"{name}: {len(capture.protobuf)} bytes of spans, {len(provider.book)} provider calls")
+    print(f"{name}: {sum(map(len, capture.metrics))} bytes of metrics in {len(capture.metrics)} exports")
 
 
 def main() -> None:

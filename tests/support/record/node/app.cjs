@@ -8,10 +8,12 @@ const { getRPCMetadata } = require('@opentelemetry/core');
 const { NodeSDK } = require('@opentelemetry/sdk-node');
 const { resourceFromAttributes } = require('@opentelemetry/resources');
 const { OTLPTraceExporter } = require('@opentelemetry/exporter-trace-otlp-proto');
+const { OTLPMetricExporter } = require('@opentelemetry/exporter-metrics-otlp-proto');
+const { PeriodicExportingMetricReader } = require('@opentelemetry/sdk-metrics');
 const { HttpInstrumentation } = require('@opentelemetry/instrumentation-http');
 const { ExpressInstrumentation } = require('@opentelemetry/instrumentation-express');
 
-function startSdk(serviceName, { instrumentations = [], spanProcessors, spanLimits } = {}) {
+function startSdk(serviceName, { instrumentations = [], spanProcessors, spanLimits, metricReaders = [] } = {}) {
   const sdk = new NodeSDK({
     resource: resourceFromAttributes({
       'service.name': serviceName,
@@ -24,7 +26,7 @@ function startSdk(serviceName, { instrumentations = [], spanProcessors, spanLimi
     ...(spanProcessors ? { spanProcessors } : { traceExporter: new OTLPTraceExporter() }),
     spanLimits,
     logRecordProcessors: [],
-    metricReaders: [],
+    metricReaders,
     instrumentations: [
       new HttpInstrumentation({ ignoreOutgoingRequestHook: () => true }),
       new ExpressInstrumentation({ ignoreLayersType: ['middleware'] }),
@@ -33,6 +35,13 @@ function startSdk(serviceName, { instrumentations = [], spanProcessors, spanLimi
   });
   sdk.start();
   return sdk;
+}
+
+// Metrics over OTLP: export() sends what was measured until then, end() does so for the last time.
+function meteredExports() {
+  const exporter = new OTLPMetricExporter();
+  const reader = new PeriodicExportingMetricReader({ exporter, exportIntervalMillis: 3_600_000 });
+  return { metricReaders: [reader], export: () => reader.forceFlush(), end: () => reader.shutdown() };
 }
 
 // The span of the HTTP request, also from inside the spans that Express makes.
@@ -97,4 +106,4 @@ async function finish(server, sdk, settleMs = 1500) {
 
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-module.exports = { startSdk, startServer, serverSpan, request, finish, sleep, trace, SpanStatusCode };
+module.exports = { startSdk, meteredExports, startServer, serverSpan, request, finish, sleep, trace, SpanStatusCode };
