@@ -2,10 +2,12 @@
 
 By OpenTelemetry's naming, `.utilization` is a share of 0 to 1, and `.limit` or `.max` is what the usage beside it must
 stay below. To add one, add a row. Left out on purpose: CPU, which does not fill up; `jvm.memory.used`, which reaches
-its limit before each collection; `v8js.memory.heap.limit`, which is what V8 has reserved and not what it may reserve.
+its limit before each collection; `v8js.memory.heap.limit` (`.heap.space.size` since), which is what V8 has reserved and
+not what it may reserve.
 
 Source of the rows: semantic conventions 1.37 and the deprecated registry before it; the Collector's receivers
-hostmetrics, kubeletstats and docker_stats; `@opentelemetry/host-metrics` and instrumentation-pg as seen on the wire.
+hostmetrics, kubeletstats and docker_stats; and what instrumentations of Node.js and Python were recorded to send, where
+a row says so.
 """
 
 from __future__ import annotations
@@ -46,16 +48,21 @@ class KnownLimit:
 _FILES, _FILE_STATE = "system.filesystem.utilization", "system.filesystem.state"
 
 KNOWN_LIMITS: tuple[KnownLimit, ...] = (
+    # Recorded: instrumentation-pg 0.77.0. It says the maximum since 0.74.
     KnownLimit(
         "db.client.connection.count",
         "db.client.connection.max",
         ("db.client.connection.pool.name",),
         {"db.client.connection.state": "used"},
     ),
+    # Recorded: instrumentation-sqlalchemy 0.66b1, which says no maximum: its pools are judged by a limit of the user's.
     KnownLimit("db.client.connections.usage", "db.client.connections.max", ("pool.name",), {"state": "used"}),
     KnownLimit("jvm.memory.used_after_last_gc", "jvm.memory.limit", ("jvm.memory.pool.name",)),
+    # Recorded: instrumentation-runtime-node 0.37.0; no attributes.
     KnownLimit("nodejs.eventloop.utilization"),
+    # Recorded: instrumentation-host-metrics 0.7.0 and host-metrics 0.39.0 of Node.js (used and free, 1 together).
     KnownLimit("system.memory.utilization", where={"system.memory.state": "used"}),
+    # Recorded: instrumentation-system-metrics 0.66b1 of Python (used, free and cached); the Collector's hostmetrics.
     KnownLimit("system.memory.utilization", by=("state",), where={"state": "used"}),
     KnownLimit(_FILES, by=("system.filesystem.mountpoint",), where={_FILE_STATE: "used"}),
     KnownLimit(_FILES, by=("mountpoint",), where={"mode": "rw"}),
