@@ -136,7 +136,7 @@ def test_every_recorded_point_has_one_outcome(name: str) -> None:
     ("name", "settings", "series"),
     [
         ("node-metrics", {}, 3),  # the pool, the event loop, memory
-        ("node-metrics-two-pools", {}, 3),  # two pools, memory
+        ("node-metrics-two-pools", {}, 2),  # memory, and of two pools the one whose numbers are possible at first
         ("py-metrics", {}, 1),  # memory: the pools' limit is unknown
         ("py-metrics", {"limits": [own_limit()]}, 3),
     ],
@@ -159,6 +159,10 @@ def test_memory_is_a_share_of_what_there_is(name: str) -> None:
 
 def test_the_event_loop_is_a_share_of_the_time() -> None:
     assert points("node-metrics", EVENT_LOOP)["value"].is_between(0.0, 1.0).all()
+
+
+def test_pools_whose_numbers_drifted_apart_are_not_called_full() -> None:
+    assert found_when_it_stays_so("node-metrics-two-pools") == []
 
 
 def test_a_pool_of_node_that_stays_full_is_found_by_the_limit_that_it_reports() -> None:

@@ -173,3 +173,39 @@ def test_no_more_limits_are_remembered_than_series() -> None:
     told = [limits.of(hash_series(watched, one)).tolist() for one in frames]
 
     assert str(told) == "[[nan], [60.0], [60.0]]"
+
+
+def test_what_a_known_metric_cannot_be_is_ignored_and_counted() -> None:
+    tracker = Capacity(Config())
+    found = [
+        finding
+        for number in range(60)
+        for finding in tracker.observe(
+            {
+                POOL: frame(points(number, "used", 10.0), points(number, "used", -8.0, "large")),
+                MAX: frame(points(number, "", 4.0), points(number, "", 10.0, "large")),
+            },
+            START + number * MINUTE,
+        )
+    ]
+
+    assert found == []
+    assert tracker.counters["impossible"] == 120
+
+
+def test_an_own_limit_may_be_exceeded() -> None:
+    tracker = Capacity(Config.model_validate({"limits": [{"measurement": "queue.depth", "limit": 100, "by": []}]}))
+    rows = [{"queue.depth": frame(points(number, "", 150.0))} for number in range(60)]
+
+    (finding,) = [one for number, row in enumerate(rows) for one in tracker.observe(row, START + number * MINUTE)]
+
+    assert finding.contexts["capacity"]["utilization"] == 1.5
+
+
+def test_a_known_pool_of_one_is_not_judged() -> None:
+    tracker = Capacity(Config())
+    for number in range(60):
+        measurements = {POOL: frame(points(number, "used", 1.0)), MAX: frame(points(number, "", 1.0))}
+        assert tracker.observe(measurements, START + number * MINUTE) == []
+
+    assert tracker.series == 0

@@ -60,11 +60,12 @@ class Config(ComponentConfig):
 
     def watched(self) -> tuple[Limit, ...]:
         """All limits; one of the user's takes the place of a known one of the same series."""
-        known = _KNOWN if self.known_limits else ()
+        known = KNOWN if self.known_limits else ()
         own = {(one.measurement, one.keys()) for one in self.limits}
         return (*self.limits, *(one for one in known if (one.measurement, one.keys()) not in own))
 
 
-_KNOWN = tuple(
+KNOWN = tuple(
     Limit(measurement=one.metric, limit=one.limit, by=(*SENDER, *one.by), where=dict(one.where)) for one in KNOWN_LIMITS
 )
+"""The limits of `semconv.limits`."""

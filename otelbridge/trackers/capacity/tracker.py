@@ -21,10 +21,12 @@ from otelbridge.core.schema import SPAN_ID, TRACE_ID
 from otelbridge.core.tracker import Tracker
 from otelbridge.trackers.capacity.limits import ToldLimits
 from otelbridge.trackers.capacity.report import LIMIT, finding
-from otelbridge.trackers.capacity.settings import Config, Limit
+from otelbridge.trackers.capacity.settings import KNOWN, Config, Limit
 from otelbridge.trackers.capacity.used import Used
 
 _USED, _TOLD = "used", "limits"
+ONE = 1.0
+"""A pool of one is full whenever it is used, and instrumentation-pg calls it used until it is used again."""
 _PER_DAY = " a day"  # in the name of a series: the same measurement may have a limit a day and one at a time
 
 
@@ -39,6 +41,7 @@ class Capacity(Tracker):
         self._limits: dict[Watched, Limit] = {
             (one.measurement + (_PER_DAY if one.per else ""), one.keys()): one for one in config.watched()
         }
+        self._known = {watched for watched, limit in self._limits.items() if any(limit is one for one in KNOWN)}
         self._told = ToldLimits(config.max_series)
         self._detectors = DetectorTable(config.max_series, self._detector, _show)
         self._used: dict[int, Used] = {}
@@ -58,7 +61,7 @@ class Capacity(Tracker):
 
     @property
     def counters(self) -> Mapping[str, int]:
-        """What detectors said, and `forgotten_series`."""
+        """What detectors said, `impossible` values that known metrics reported, and `forgotten_series`."""
         return {**self._events, "forgotten_series": self._detectors.series.forgotten}
 
     @property
@@ -124,10 +127,22 @@ class Capacity(Tracker):
             (pl.col(VALUE) * pl.col(COUNT)).sum().alias("_sum"),
             pl.last(VALUE, TRACE_ID, SPAN_ID, RELEASE, *(key for key in watched[1] if key in frame.columns)),
         )
-        if not isinstance(limit.limit, str):
-            return latest.with_columns(pl.lit(limit.limit, pl.Float64).alias(LIMIT))
-        told = self._told.of(latest["_series"].to_numpy())
-        return latest.with_columns(pl.Series(LIMIT, told)).filter(pl.col(LIMIT).is_not_nan())
+        if isinstance(limit.limit, str):
+            told = self._told.of(latest["_series"].to_numpy())
+            least = ONE if watched in self._known else 0.0
+            latest = latest.with_columns(pl.Series(LIMIT, told)).filter(
+                pl.col(LIMIT).is_not_nan() & (pl.col(LIMIT) > least)
+            )
+        else:
+            latest = latest.with_columns(pl.lit(limit.limit, pl.Float64).alias(LIMIT))
+        return self._believed(latest) if watched in self._known else latest
+
+    def _believed(self, latest: pl.DataFrame) -> pl.DataFrame:
+        """Of known metrics, without what cannot be, because instrumentations miscount."""
+        possible = latest.filter(pl.col(VALUE).is_between(0.0, pl.col(LIMIT)))
+        if latest.height > possible.height:
+            self._events["impossible"] += latest.height - possible.height
+        return possible
 
     def _detector(self, identity: Identity) -> SaturationDetector | None:
         if identity[:2] not in self._limits:
