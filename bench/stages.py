@@ -30,7 +30,7 @@ from otelbridge.engine.checkpoint import CheckpointStore
 from otelbridge.engine.pipeline import Pipeline, build
 from otelbridge.engine.progress import Progress, Stamp
 from otelbridge.engine.runner import CHECKPOINT_SECONDS
-from otelbridge.engine.task import Task
+from otelbridge.engine.traces_task import TracesTask
 from otelbridge.log.sqlite import SqliteLog
 from otelbridge.otlp.decode import decode
 from otelbridge.semconv.derived import with_derived
@@ -63,7 +63,7 @@ class Line:
         self.pipeline = build(plan.id, plan.processors, plan.exporters, str(folder), plan.trackers)
         _watch_pipeline(self.pipeline, self.watch)
         self._derive = self.watch.watched(with_derived, "decode and columns/columns")
-        self.task = Task(self.pipeline, _raise)
+        self.task = TracesTask(self.pipeline, _raise)
         self.now = START
         self.spans = self.delivered_spans = self.parcels = 0
         self._saved_at = START

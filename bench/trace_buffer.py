@@ -19,7 +19,7 @@ from bench.payloads import batches
 from bench.stages import REQUESTS_PER_GROUP, START, groups
 from otelbridge.engine.pipeline import Pipeline, build
 from otelbridge.engine.progress import Stamp
-from otelbridge.engine.task import Task
+from otelbridge.engine.traces_task import TracesTask
 from otelbridge.otlp.decode import decode
 from otelbridge.service.memory import keep_memory
 
@@ -34,7 +34,7 @@ SPANS_PER_SECOND = 50_000  # a million in 20 s: what a buffer holds at the defau
 
 def fill(pipeline: Pipeline, spans: int) -> int:
     """Feed at least that many spans; returns what the process took when it held the first group."""
-    task = Task(pipeline, _raise)
+    task = TracesTask(pipeline, _raise)
     source = groups(batches(4 * REQUESTS_PER_GROUP, now_ns=int(START * 1e9)), random.Random(2))
     sequence = 0
     now = START

@@ -15,7 +15,7 @@ from otelbridge.config.load import load
 from otelbridge.config.model import Configuration
 from otelbridge.engine.pipeline import build
 from otelbridge.engine.progress import Stamp
-from otelbridge.engine.task import Task
+from otelbridge.engine.traces_task import TracesTask
 from otelbridge.otlp.decode import decode
 from tests.support import recordings
 
@@ -49,7 +49,7 @@ def run(name: str, folder: Path) -> Outcome:
     assert plan.id == "traces"
     outcome = Outcome()
     for recording in RECORDINGS:
-        task = Task(build(plan.id, plan.processors, plan.exporters, str(folder)), fail)
+        task = TracesTask(build(plan.id, plan.processors, plan.exporters, str(folder)), fail)
         body = recordings.load(recording)
         list(task.feed(decode([body]), [Stamp(1, last_end_seconds(body) + 1)]))
         task.drain()

@@ -19,7 +19,7 @@ from otelbridge.engine.metering import Metering
 from otelbridge.engine.outlet import OnError, Outlet
 from otelbridge.engine.pipeline import MetricsPipeline
 from otelbridge.engine.progress import Progress, Resumption, Stamp
-from otelbridge.engine.ticked_task import TickedTask
+from otelbridge.engine.task import Task
 from otelbridge.engine.ticks import TICKS_PER_SECOND, runs_of_ticks
 from otelbridge.engine.tracking import Tracking
 from otelbridge.engine.wires import POINTS
@@ -77,7 +77,7 @@ class Points:
     now: float
 
 
-class MetricsTask(TickedTask[DecodedMetrics]):
+class MetricsTask(Task[DecodedMetrics]):
     """Reads the data points of a log."""
 
     wire = POINTS

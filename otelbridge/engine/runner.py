@@ -11,7 +11,7 @@ from otelbridge.core.errors import RetryLater
 from otelbridge.engine.checkpoint import CheckpointStore
 from otelbridge.engine.handover import Handover
 from otelbridge.engine.progress import Progress, Resumption, Stamp
-from otelbridge.engine.ticked_task import TickedTask
+from otelbridge.engine.task import Task
 from otelbridge.log.contract import Log, Record, RecordsLost
 
 READ_BYTES = 4 * 2**20
@@ -50,7 +50,7 @@ class Runner:
         on_forgotten: told of a tracker, and how many of its saved series it did not take over.
     """
 
-    task: TickedTask[Any]
+    task: Task[Any]
     log: Log
     store: CheckpointStore
     handover: Handover[Any]

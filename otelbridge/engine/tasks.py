@@ -7,11 +7,11 @@ from otelbridge.core.component import Signal
 from otelbridge.engine.metrics_task import MetricsTask
 from otelbridge.engine.outlet import OnError
 from otelbridge.engine.pipeline import build, build_metrics
-from otelbridge.engine.task import Task
+from otelbridge.engine.traces_task import TracesTask
 
 
-def build_task(plan: PipelinePlan, folder: str, on_error: OnError) -> Task | MetricsTask:
+def build_task(plan: PipelinePlan, folder: str, on_error: OnError) -> TracesTask | MetricsTask:
     """Construct the components of one checked pipeline, and what runs them; starts nothing."""
     if plan.signal is Signal.METRICS:
         return MetricsTask(build_metrics(plan.id, plan.trackers, plan.exporters, folder), on_error)
-    return Task(build(plan.id, plan.processors, plan.exporters, folder, plan.trackers), on_error)
+    return TracesTask(build(plan.id, plan.processors, plan.exporters, folder, plan.trackers), on_error)

@@ -13,7 +13,7 @@ from otelbridge.core.outcomes import DropReason
 from otelbridge.delivery.outbox import EXPORTED
 from otelbridge.engine.ledger import Balance
 from otelbridge.engine.metrics_task import PointBalance
-from otelbridge.engine.task import Task
+from otelbridge.engine.traces_task import TracesTask
 from otelbridge.service.unit import Unit
 from otelbridge.telemetry.metrics import Metrics, Reading
 
@@ -54,8 +54,10 @@ def _over_units(units: Iterable[Unit], read: Callable[[Unit], Readings]) -> Read
     return [(value, {"pipeline": unit.id, **attributes}) for unit in units for value, attributes in read(unit)]
 
 
-def _spans(read: Callable[[Task, Balance], Readings], unit: Unit) -> Readings:
-    return read(unit.task, unit.balance) if isinstance(unit.task, Task) and isinstance(unit.balance, Balance) else ()
+def _spans(read: Callable[[TracesTask, Balance], Readings], unit: Unit) -> Readings:
+    return (
+        read(unit.task, unit.balance) if isinstance(unit.task, TracesTask) and isinstance(unit.balance, Balance) else ()
+    )
 
 
 def _points(read: Callable[[PointBalance], Readings], unit: Unit) -> Readings:
@@ -87,7 +89,7 @@ def _send_failed_spans(unit: Unit) -> Readings:
         for (name, outcome), (spans, _) in unit.outbox.outcomes.items()
         if outcome != EXPORTED
     ]
-    if isinstance(unit.task, Task):
+    if isinstance(unit.task, TracesTask):
         for exporter_id, counts in unit.task.ledger.export_dropped.items():
             failed += [(float(spans), {"exporter": exporter_id, "reason": reason}) for reason, spans in counts.items()]
     for exporter_id, exporter in unit.pipeline.exporters.items():
@@ -97,7 +99,7 @@ def _send_failed_spans(unit: Unit) -> Readings:
     return failed
 
 
-def _sampled_traces(task: Task, _balance: Balance) -> Readings:
+def _sampled_traces(task: TracesTask, _balance: Balance) -> Readings:
     readings: list[Reading] = []
     for step in task.pipeline.trace_steps:
         for rule, counts in getattr(step.processor, "rule_counts", {}).items():
@@ -142,7 +144,7 @@ OF_UNITS: Mapping[str, Callable[[Unit], Readings]] = {
     "otelbridge_stalled": lambda unit: [(float(bool(unit.runner.health.stalled)), {})],
 }
 
-OF_SPANS: Mapping[str, Callable[[Task, Balance], Readings]] = {
+OF_SPANS: Mapping[str, Callable[[TracesTask, Balance], Readings]] = {
     "otelbridge_spans_received": lambda _task, balance: _one(balance.received),
     "otelbridge_spans_kept": lambda _task, balance: _one(balance.kept),
     "otelbridge_spans_dropped": lambda _task, balance: _by("reason", balance.dropped),

@@ -22,9 +22,9 @@ from otelbridge.engine.checkpoint import CheckpointStore
 from otelbridge.engine.handover import Handover
 from otelbridge.engine.progress import Resumption
 from otelbridge.engine.runner import Runner
-from otelbridge.engine.task import Task
 from otelbridge.engine.tasks import build_task
 from otelbridge.engine.ticks import TICKS_PER_SECOND
+from otelbridge.engine.traces_task import TracesTask
 from otelbridge.log.contract import Log
 from otelbridge.log.memory import MemoryLog
 from otelbridge.log.sqlite import SqliteLog
@@ -102,7 +102,7 @@ class Unit:
     @property
     def held_spans(self) -> int:
         """Spans that are undecided."""
-        return self.task.pipeline.grouping.held_spans if isinstance(self.task, Task) else 0
+        return self.task.pipeline.grouping.held_spans if isinstance(self.task, TracesTask) else 0
 
     def freeze_balance(self) -> None:
         """Let `balance` be that of this moment until the next call."""

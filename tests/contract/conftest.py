@@ -17,9 +17,9 @@ from otelbridge.core.component import ComponentConfig, ComponentSpec, Encoded, E
 from otelbridge.core.findings import Finding
 from otelbridge.engine.pipeline import Pipeline, build
 from otelbridge.engine.progress import Stamp
-from otelbridge.engine.task import Task
+from otelbridge.engine.traces_task import TracesTask
 from otelbridge.otlp.decode import decode
-from tests.engine.test_task import store_at
+from tests.engine.test_traces_task import store_at
 from tests.support import recordings
 
 PROCESSORS = [spec for spec in BUILT_IN if spec.kind is Kind.PROCESSOR and spec.name != "group_by_trace"]
@@ -98,7 +98,7 @@ def raise_error(component: str, error: BaseException) -> None:
 
 def run(names: Sequence[str], stream: Stream, cuts: set[int]) -> Run:
     """Feed the stream in groups that end at `cuts`."""
-    task = Task(pipeline_of(names), raise_error)
+    task = TracesTask(pipeline_of(names), raise_error)
     group: list[int] = []
     for number in range(1, len(stream) + 1):
         group.append(number)
@@ -134,9 +134,9 @@ def run_with_kills(names: Sequence[str], stream: Stream, kills: set[int], path: 
     return _result(task, stream, [*collectors, task.pipeline.exporters["collector"]])
 
 
-def _start(names: Sequence[str], stream: Stream, path: Path) -> tuple[Task, object]:
+def _start(names: Sequence[str], stream: Stream, path: Path) -> tuple[TracesTask, object]:
     store = store_at(path)
-    task = Task(pipeline_of(names), raise_error)
+    task = TracesTask(pipeline_of(names), raise_error)
     saved = store.load()
     task.resume(saved)
     again = list(range(saved.low_record, saved.position + 1))
@@ -146,12 +146,12 @@ def _start(names: Sequence[str], stream: Stream, path: Path) -> tuple[Task, obje
     return task, store
 
 
-def _feed(task: Task, stream: Stream, numbers: list[int]) -> Iterator[None]:
+def _feed(task: TracesTask, stream: Stream, numbers: list[int]) -> Iterator[None]:
     decoded = decode([stream[number - 1][0] for number in numbers])
     yield from task.feed(decoded, [Stamp(number, stream[number - 1][1]) for number in numbers])
 
 
-def _take(task: Task) -> Collector:
+def _take(task: TracesTask) -> Collector:
     """What was collected so far, out of the task's reach."""
     collector = task.pipeline.exporters["collector"]
     assert isinstance(collector, Collector)
@@ -160,7 +160,7 @@ def _take(task: Task) -> Collector:
     return taken
 
 
-def _result(task: Task, stream: Stream, collectors: Sequence[Exporter]) -> Run:
+def _result(task: TracesTask, stream: Stream, collectors: Sequence[Exporter]) -> Run:
     task.advance(stream[-1][1] + 1000)
     frames = [frame for item in collectors if isinstance(item, Collector) for frame in item.frames]
     findings = [str(one) for item in collectors if isinstance(item, Collector) for one in item.findings]

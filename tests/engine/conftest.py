@@ -14,7 +14,7 @@ from otelbridge.engine.group_by_trace import SPEC as GROUP_BY_TRACE
 from otelbridge.engine.group_by_trace import GroupByTraceConfig
 from otelbridge.engine.pipeline import Pipeline, build
 from otelbridge.engine.progress import Stamp
-from otelbridge.engine.task import Task
+from otelbridge.engine.traces_task import TracesTask
 from otelbridge.otlp.decode import decode
 
 
@@ -46,7 +46,7 @@ def raise_error(_component: str, error: BaseException) -> None:
 class Bench:
     """A task and what came out of it, driven by hand."""
 
-    task: Task
+    task: TracesTask
     sequence: int = 0
     parcels: list[str] = field(default_factory=list)
 
@@ -81,6 +81,6 @@ def pipeline(processors: Sequence[Configured] = (), after: Sequence[Configured] 
 @pytest.fixture
 def bench() -> Callable[..., Bench]:
     def make(*arguments: Any, **grouping: Any) -> Bench:
-        return Bench(Task(pipeline(*arguments, **grouping), raise_error))
+        return Bench(TracesTask(pipeline(*arguments, **grouping), raise_error))
 
     return make

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otelbridge.engine.progress import Stamp
-from otelbridge.engine.task import Task
+from otelbridge.engine.traces_task import TracesTask
 from otelbridge.otlp.decode import decode
 from tests.engine.conftest import Bench, pipeline, raise_error
 from tests.support.otlp import request, request_of, span, spans_of, trace_id
@@ -130,7 +130,7 @@ events = st.lists(
 
 def outcome(stream: list[tuple[bytes, float]], cuts: set[int]) -> list[list[str]]:
     """What each checkpoint of a run would hold, when the stream is fed in groups cut at `cuts`."""
-    task = Task(pipeline(decision_wait_seconds=6, decision_wait_after_root_seconds=1), raise_error)
+    task = TracesTask(pipeline(decision_wait_seconds=6, decision_wait_after_root_seconds=1), raise_error)
     bodies: list[str] = []
     group: list[tuple[int, bytes, float]] = []
 

@@ -13,9 +13,9 @@ from otelbridge.core.batch import Batch
 from otelbridge.core.component import ComponentConfig, ComponentSpec, Kind, Processor
 from otelbridge.core.findings import Finding, State
 from otelbridge.core.outcomes import DropReason
-from otelbridge.engine.task import Task
+from otelbridge.engine.traces_task import TracesTask
 from tests.engine.conftest import Bench, NotingExporter, pipeline, raise_error
-from tests.engine.test_task import store_at
+from tests.engine.test_traces_task import store_at
 from tests.support.otlp import request, span
 
 STATES: dict[str, State] = {"bad": "raised", "worse": "updated", "good": "resolved", "once": "once"}
@@ -61,7 +61,7 @@ class Court:
     def __init__(self) -> None:
         self.sampler = _Sampler()
         self.bench = Bench(
-            Task(pipeline([_configured("judge", _Judge())], [_configured("sampler", self.sampler)]), raise_error)
+            TracesTask(pipeline([_configured("judge", _Judge())], [_configured("sampler", self.sampler)]), raise_error)
         )
         self._at, self._traces = 1000.0, 0
 

@@ -24,7 +24,7 @@ from otelbridge.otlp.decode_metrics import decode_metrics
 from otelbridge.trackers.capacity import SPEC as CAPACITY
 from otelbridge.trackers.capacity import Config as CapacityConfig
 from tests.engine.conftest import raise_error
-from tests.engine.test_task import store_at
+from tests.engine.test_traces_task import store_at
 from tests.support.metrics import gauge, histogram, metrics_request, number_point, sum_metric
 from tests.support.otlp import START_NS
 

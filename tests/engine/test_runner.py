@@ -17,13 +17,13 @@ from otelbridge.engine.appender import Appender
 from otelbridge.engine.handover import Handover
 from otelbridge.engine.progress import Progress
 from otelbridge.engine.runner import Runner
-from otelbridge.engine.task import Task
+from otelbridge.engine.traces_task import TracesTask
 from otelbridge.engine.wires import SPANS
 from otelbridge.log.contract import Log, RecordsLost
 from otelbridge.log.memory import MemoryLog
 from otelbridge.otlp.decode import DecodedSpans
 from tests.engine.conftest import pipeline, raise_error
-from tests.engine.test_task import outbox, store_at
+from tests.engine.test_traces_task import outbox, store_at
 from tests.support.otlp import request, request_of, span, spans_of
 
 MIB = 2**20
@@ -58,7 +58,7 @@ class Rig:
         self.appender = Appender(self.log, SPANS, self.handover, self.clock)
         self.store = store_at(self.path)
         self.runner = Runner(
-            task=Task(pipeline(), raise_error),
+            task=TracesTask(pipeline(), raise_error),
             log=self.log,
             store=self.store,
             handover=self.handover,

@@ -16,7 +16,7 @@ from otelbridge.core.measurements import Measurements
 from otelbridge.core.tracker import Tracker
 from otelbridge.engine.pipeline import build
 from otelbridge.engine.progress import Stamp
-from otelbridge.engine.task import Task
+from otelbridge.engine.traces_task import TracesTask
 from otelbridge.otlp.decode import decode
 from otelbridge.semconv.measurements import MEASUREMENTS
 
@@ -53,7 +53,7 @@ class Running:
         specs: dict[str, ComponentSpec[Any]] = {spec.name: spec for spec in BUILT_IN}
         order = sorted((*processors, "group_by_trace"), key=lambda name: _stage(specs[name]))
         given = {name: specs[name].config(**processors.get(name, {})) for name in order}
-        self.task = Task(
+        self.task = TracesTask(
             build(
                 "traces",
                 [Configured(name, specs[name], given[name]) for name in order],

@@ -14,9 +14,9 @@ from otelbridge.core.component import ComponentConfig, ComponentSpec, Encoded, E
 from otelbridge.core.findings import Finding
 from otelbridge.engine.pipeline import Pipeline, build
 from otelbridge.engine.progress import Stamp
-from otelbridge.engine.task import Task
+from otelbridge.engine.traces_task import TracesTask
 from otelbridge.otlp.decode import decode
-from tests.engine.test_task import store_at
+from tests.engine.test_traces_task import store_at
 from tests.support.incidents import incidents
 
 MINUTES = 300
@@ -84,7 +84,7 @@ def raise_error(component: str, error: BaseException) -> None:
 
 def findings_of(trackers: Sequence[str], cuts: set[int] | None = None, keep: float = 1.0) -> Noting:
     """Feed the stream in groups that end at `cuts`; default: one request a group."""
-    task = Task(pipeline_of(trackers, keep), raise_error)
+    task = TracesTask(pipeline_of(trackers, keep), raise_error)
     group: list[int] = []
     for number in range(1, MINUTES + 1):
         group.append(number)
@@ -119,9 +119,9 @@ def findings_with_kills(trackers: Sequence[str], kills: set[int], path: Path) ->
     return found + _noted(task).findings
 
 
-def _start(trackers: Sequence[str], path: Path) -> tuple[Task, Any]:
+def _start(trackers: Sequence[str], path: Path) -> tuple[TracesTask, Any]:
     store = store_at(path)
-    task = Task(pipeline_of(trackers), raise_error)
+    task = TracesTask(pipeline_of(trackers), raise_error)
     saved = store.load()
     task.resume(saved)
     again = range(saved.low_record, saved.position + 1)
@@ -131,13 +131,13 @@ def _start(trackers: Sequence[str], path: Path) -> tuple[Task, Any]:
     return task, store
 
 
-def _feed(task: Task, numbers: list[int]) -> None:
+def _feed(task: TracesTask, numbers: list[int]) -> None:
     decoded = decode([stream()[number - 1][0] for number in numbers])
     for _boundary in task.feed(decoded, [Stamp(number, stream()[number - 1][1]) for number in numbers]):
         pass
 
 
-def _noted(task: Task) -> Noting:
+def _noted(task: TracesTask) -> Noting:
     task.advance(START + MINUTES)
     noting = task.pipeline.exporters["noting"]
     assert isinstance(noting, Noting)

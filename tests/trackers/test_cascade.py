@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from otelbridge.engine.progress import Stamp
-from otelbridge.engine.task import Task
+from otelbridge.engine.traces_task import TracesTask
 from otelbridge.otlp.decode import decode
 from tests.support.incidents import cascade
 from tests.trackers.conftest import START, Noting, pipeline_of, raise_error
@@ -11,7 +11,7 @@ from tests.trackers.conftest import START, Noting, pipeline_of, raise_error
 
 @pytest.mark.parametrize("requests_a_second", [20, 400])
 def test_a_database_that_fails_is_named_as_the_root_of_what_follows(requests_a_second: int) -> None:
-    task = Task(pipeline_of(["cascade"]), raise_error)
+    task = TracesTask(pipeline_of(["cascade"]), raise_error)
     bodies = list(cascade(27, range(20, 23)))  # who calls whom is known once the first traces are decided
     for number in range(0, len(bodies), 20):
         group = bodies[number : number + 20]

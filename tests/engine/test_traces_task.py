@@ -15,7 +15,7 @@ from otelbridge.core.errors import RetryLater, StateUnreadable
 from otelbridge.engine.checkpoint import PROCESSOR, CheckpointStore
 from otelbridge.engine.metrics_task import OWNER
 from otelbridge.engine.progress import Progress, Resumption, Stamp
-from otelbridge.engine.task import Task
+from otelbridge.engine.traces_task import TracesTask
 from otelbridge.engine.tracking import OWN
 from otelbridge.otlp.decode import decode
 from tests.engine.conftest import Bench, pipeline, raise_error
@@ -41,10 +41,10 @@ def outbox(path: Path) -> list[tuple[str, bytes]]:
     return rows
 
 
-def start(path: Path, stream: Stream) -> tuple[Task, CheckpointStore]:
+def start(path: Path, stream: Stream) -> tuple[TracesTask, CheckpointStore]:
     """A task as after a restart: resumed, refilled from the log, restored."""
     store = store_at(path)
-    task = Task(pipeline(decision_wait_seconds=6, decision_wait_after_root_seconds=1), raise_error)
+    task = TracesTask(pipeline(decision_wait_seconds=6, decision_wait_after_root_seconds=1), raise_error)
     saved = store.load()
     task.resume(saved)
     again = [(number, *stream[number - 1]) for number in range(saved.low_record, saved.position + 1)]
@@ -102,7 +102,7 @@ def test_kills_at_any_point_change_nothing(
 
 
 def test_spans_without_usable_ids_are_dropped_and_counted() -> None:
-    bench = Bench(Task(pipeline(), raise_error))
+    bench = Bench(TracesTask(pipeline(), raise_error))
     bad = spans_of(span("bad"), b"\x00" * 16) + spans_of(span("short", span_id=b"\x01"), trace_id(2))
 
     bench.feed(request_of([*bad, *spans_of(span("good"), trace_id(3))]), at=100.0)
@@ -116,7 +116,7 @@ def test_a_checkpoint_that_cannot_be_written_saves_nothing(tmp_path: Path) -> No
         raise sqlite3.OperationalError("database or disk is full")
 
     store = CheckpointStore(tmp_path / "state.sqlite", OUTBOX, full)
-    bench = Bench(Task(pipeline(), raise_error))
+    bench = Bench(TracesTask(pipeline(), raise_error))
     bench.feed(request(span("root")), at=100.0)
     bench.task.advance(103.0)
 
@@ -130,7 +130,7 @@ def test_a_checkpoint_that_cannot_be_written_saves_nothing(tmp_path: Path) -> No
 def test_a_damaged_state_file_is_a_clear_error(tmp_path: Path) -> None:
     path = tmp_path / "state.sqlite"
     store = store_at(path)
-    store.save(Bench(Task(pipeline(), raise_error)).task.progress(), 0.0)
+    store.save(Bench(TracesTask(pipeline(), raise_error)).task.progress(), 0.0)
     store._connection.execute("UPDATE checkpoint SET format = 99")
 
     with pytest.raises(StateUnreadable, match="format 99"):
