@@ -276,6 +276,8 @@ class ComponentSpec(Generic[ComponentT]):
         needs_complete_traces: must stand after `group_by_trace`.
         measures: names of the measurements it can make, for this configuration.
         watches: names of the measurements a tracker sees, for this configuration.
+        keys: columns by which a tracker tells apart or chooses what it watches; of received metrics only these
+            attributes are extracted.
         summary: one line for `otelbridge components`.
     """
 
@@ -290,5 +292,6 @@ class ComponentSpec(Generic[ComponentT]):
     needs_complete_traces: bool = False
     measures: Callable[[Any], frozenset[str]] = field(default=lambda _config: frozenset())
     watches: Callable[[Any], frozenset[str]] = field(default=lambda _config: frozenset())
+    keys: Callable[[Any], frozenset[str]] = field(default=lambda _config: frozenset())
 
     stability: ClassVar[str] = "alpha"

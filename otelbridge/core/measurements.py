@@ -24,6 +24,8 @@ ENVIRONMENT = "environment"
 INSTANCE = "instance"
 RELEASE = "release"
 
+MAX_AHEAD_SECONDS = 60.0  # as far as Sentry believes clocks, too
+
 COLUMNS: Mapping[str, DType] = {
     TIME: pl.Float64,  # seconds since the epoch: the end of the span
     VALUE: pl.Float64,  # in the measurement's unit

@@ -25,3 +25,5 @@ class DropReason(StrEnum):
     EVICTED = "evicted"  # the local store or a file reached its bound and its oldest part was deleted
     UNWATCHED = "unwatched"  # a data point of a metric that no tracker of the pipeline watches
     NO_VALUE = "no_value"  # a data point that says there is no value, or none that is a number
+    FIRST_TOTAL = "first_total"  # a running total that began before anybody listened: where counting begins
+    REPEATED = "repeated"  # a running total that is not later than the one before

@@ -7,72 +7,88 @@ and so does the mean.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from hashlib import blake2b
+from collections import Counter
+from collections.abc import Iterable, Mapping
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from otelbridge.analysis.grouping import as_index
-from otelbridge.analysis.increments import Increments
-from otelbridge.core.measurements import COLUMNS, COUNT, RELEASE, TIME, VALUE
+from otelbridge.analysis.increments import Increments, Nothing
+from otelbridge.core.measurements import COLUMNS, COUNT, MAX_AHEAD_SECONDS, RELEASE, TIME, VALUE
+from otelbridge.core.outcomes import DropReason
 from otelbridge.core.schema import SPAN_ID, TRACE_ID
 from otelbridge.otlp.decode_metrics import TOTAL
-from otelbridge.otlp.point_columns import KINDS
+from otelbridge.otlp.point_columns import POINT_COLUMNS
 
-MAX_SERIES = 10_000  # totals that are remembered
+MAX_TOTALS = 50_000  # of some 300 bytes each
 LARGEST_COUNT = 2**32 - 1  # of one row
-_NO_KEYS = frozenset({"request", "start", "kind", *COLUMNS})
+_NO_KEYS = frozenset({*POINT_COLUMNS, *COLUMNS})
+_WHY = {Nothing.FIRST: DropReason.FIRST_TOTAL, Nothing.REPEATED: DropReason.REPEATED}
+
+Measured = list[tuple[str, pl.DataFrame]]
+"""Frames of measurements by name, as `core.measurements` describes them."""
 
 
 class Metering:
     """Makes measurements of data points; remembers totals.
 
-    State: at most MAX_SERIES totals of some 150 bytes.
+    State: at most MAX_TOTALS totals.
     """
 
     def __init__(self) -> None:
-        self._totals = Increments(MAX_SERIES)
-        self._is_saved = True
+        self._totals = Increments(MAX_TOTALS)
 
-    def measure(self, points: Mapping[str, pl.DataFrame], now: float) -> list[tuple[str, pl.DataFrame]]:
-        """Frames of measurements by name, as `core.measurements` describes them.
+    @property
+    def forgotten_totals(self) -> int:
+        """Totals that had to leave, since the start."""
+        return self._totals.forgotten
+
+    def measure(
+        self, points: Mapping[str, pl.DataFrame], now: float, since: float
+    ) -> tuple[Measured, Counter[DropReason]]:
+        """The measurements, and how many points are none, by reason.
 
         Args:
-            points: data points by name of the metric, all with a value; see `otlp.point_columns.points_of`.
-            now: log time, for points that do not say when.
+            points: data points by name of the metric; see `otlp.point_columns.points_of`.
+            now: log time, for points that do not say when, or that say it wrongly.
+            since: the log's first moment: totals that began later are new as a whole.
         """
-        measured = [(name, self._measure(name, frame, now)) for name, frame in points.items()]
-        return [(name, frame) for name, frame in measured if frame.height]
+        dropped: Counter[DropReason] = Counter()
+        measured = [(name, self._measure(frame, now, since, dropped)) for name, frame in points.items()]
+        return [(name, frame) for name, frame in measured if frame.height], +dropped
 
-    def changes(self) -> bytes | None:
-        """The state if it changed since the last call."""
-        if self._is_saved:
-            return None
-        self._is_saved = True
-        return self._totals.snapshot()
+    def changes(self) -> Mapping[str, bytes]:
+        """Parts of the state that changed since the last call."""
+        return self._totals.changes()
 
-    def restore(self, state: bytes) -> None:
-        """Take over what `changes` gave; raises msgspec.MsgspecError."""
-        self._totals.restore(state)
+    def restore(self, parts: Mapping[str, bytes]) -> None:
+        """Take over what `changes` gave so far; raises msgspec.MsgspecError."""
+        self._totals.restore(parts)
 
-    def _measure(self, name: str, points: pl.DataFrame, now: float) -> pl.DataFrame:
-        keys = [column for column in points.columns if column not in _NO_KEYS]
-        times = points["time"].to_numpy()
-        times = np.where(times > 0.0, times, now)
-        values, counts = points["value"].to_numpy().copy(), points["count"].to_numpy().astype(np.int64)
-        totals = np.flatnonzero((points["kind"] == KINDS[TOTAL]).to_numpy())
-        if len(totals):
-            self._is_saved = False
-            identities = _identities(name, points[as_index(totals)].select(keys))
-            starts = points["start"].to_numpy()
-            for row, identity in zip(totals.tolist(), identities, strict=True):
-                report = starts[row].item(), times[row].item(), values[row].item(), counts[row].item()
-                values[row], counts[row] = self._totals.take(identity, *report) or (0.0, 0)
+    def _measure(self, points: pl.DataFrame, now: float, since: float, dropped: Counter[DropReason]) -> pl.DataFrame:
+        valued = points.filter(pl.col("_value").is_finite())
+        dropped[DropReason.NO_VALUE] += points.height - valued.height
+        times = valued["_time"].to_numpy()
+        times = np.where(times > 0.0, np.minimum(times, now + MAX_AHEAD_SECONDS), now)
+        values, counts = valued["_value"].to_numpy().copy(), valued["_count"].to_numpy().astype(np.int64)
+        rows = np.flatnonzero(valued["_kind"].to_numpy() == TOTAL)
+        if len(rows):
+            totals = valued[as_index(rows)]
+            reports = zip(
+                totals["_identity"].to_list(),
+                totals["_start"].to_list(),
+                times[rows].tolist(),
+                values[rows].tolist(),
+                counts[rows].tolist(),
+                strict=True,
+            )
+            values[rows], counts[rows] = self._added(reports, since, dropped)
         # A plain counter is observed once however often it grew; a histogram that was not observed says nothing.
         stays = np.flatnonzero((counts > 0) | (values != 0.0))
         counts = np.clip(counts[stays], 1, LARGEST_COUNT)
-        rest = points[as_index(stays)]
+        rest = valued[as_index(stays)]
         return pl.DataFrame(
             [
                 pl.Series(TIME, times[stays]),
@@ -81,18 +97,19 @@ class Metering:
                 pl.repeat(0, len(stays), dtype=pl.UInt128, eager=True).alias(TRACE_ID),  # metrics have no example
                 pl.repeat(0, len(stays), dtype=pl.UInt64, eager=True).alias(SPAN_ID),
                 rest[RELEASE],
-                *(rest[key] for key in keys),
+                *(rest[key] for key in rest.columns if key not in _NO_KEYS),
             ]
         )
 
-
-def _identities(name: str, keys: pl.DataFrame) -> list[bytes]:
-    """What each row's series is: the metric, its sender and its attributes, whichever others occur beside them."""
-    names = sorted(keys.columns)
-    return [
-        blake2b(
-            "\0".join((name, *(f"{key}={value}" for key, value in zip(names, row, strict=True) if value))).encode(),
-            digest_size=16,
-        ).digest()
-        for row in keys.select(names).iter_rows()
-    ]
+    def _added(
+        self, reports: Iterable[tuple[int, float, float, float, int]], since: float, dropped: Counter[DropReason]
+    ) -> npt.NDArray[np.float64]:
+        """Two rows: what each report adds to value and count."""
+        added: list[tuple[float, int]] = []
+        for report in reports:
+            taken = self._totals.take(*report, since)
+            if isinstance(taken, Nothing):
+                dropped[_WHY[taken]] += 1
+                taken = (0.0, 0)
+            added.append(taken)
+        return np.array(added, np.float64).T

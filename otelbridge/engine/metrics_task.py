@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import msgspec
 import polars as pl
@@ -28,33 +28,25 @@ from otelbridge.otlp.point_columns import RESOURCE, points_of
 from otelbridge.otlp.resource_columns import ResourceColumns
 from otelbridge.semconv.concepts import CONCEPTS
 
-OWNER, TOTALS = "points of metrics", "totals"  # in the place of a tracker's id, which can have no blank in it
+OWNER = "points of metrics"  # in the place of a tracker's id, which can have no blank in it
 
 
 class PointLedger(msgspec.Struct):
     """The balance of a metrics pipeline since the data folder was created: received = measured + dropped.
 
     Attributes:
+        since: log time of the first record, seconds; 0 before it.
         received: data points read from the log.
-        measured: shown to trackers, or remembered as the total that the next one is compared with.
+        measured: made measurements of, for trackers to judge or not.
         dropped: by reason.
         findings: by kind.
     """
 
+    since: float = 0.0
     received: int = 0
     measured: int = 0
     dropped: dict[str, int] = msgspec.field(default_factory=dict)
     findings: dict[str, int] = msgspec.field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class PointBalance:
-    """A ledger at a moment when no batch is on its way; for readers in other threads."""
-
-    received: int = 0
-    measured: int = 0
-    dropped: Mapping[str, int] = field(default_factory=dict)
-    findings: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def unaccounted(self) -> int:
@@ -87,11 +79,17 @@ class MetricsTask(Task[DecodedMetrics]):
         self.pipeline = pipeline
         self.ledger = PointLedger()
         self.tracking = Tracking(pipeline.trackers, on_error)
-        self.balance = PointBalance()
+        self.balance = PointLedger()
+        """The ledger as of the last moment when no batch was on its way; for readers in other threads."""
         self._watched = frozenset[str]().union(*(one.watches for one in pipeline.trackers))
         self._resources = ResourceColumns([CONCEPTS[name] for name in RESOURCE])
         self._metering = Metering()
         self._on_error = on_error
+
+    @property
+    def forgotten_totals(self) -> int:
+        """Running totals that had to be forgotten, since the start."""
+        return self._metering.forgotten_totals
 
     def drain(self) -> None:
         """Nothing is held but the open tick."""
@@ -101,8 +99,8 @@ class MetricsTask(Task[DecodedMetrics]):
         """What must become durable together; resets what is only handed over once."""
         self.has_news = False
         parts = dict(self.tracking.changes())
-        if (totals := self._metering.changes()) is not None:
-            parts[OWNER] = {TOTALS: totals}
+        if totals := self._metering.changes():
+            parts[OWNER] = totals
         return Progress(
             position=self.position,
             tick=self._tick,
@@ -125,11 +123,8 @@ class MetricsTask(Task[DecodedMetrics]):
     def restore(self, saved: Resumption) -> None:
         """Trackers, and the totals that the next ones are compared with."""
         self.tracking.restore(saved.parts)
-        totals = saved.parts.get(OWNER, {}).get(TOTALS)
-        if totals is None:
-            return
         try:
-            self._metering.restore(totals)
+            self._metering.restore(saved.parts.get(OWNER, {}))
         except msgspec.MsgspecError as error:  # counting begins anew, which costs one report of each series
             self._on_error(OWNER, error)
 
@@ -139,30 +134,27 @@ class MetricsTask(Task[DecodedMetrics]):
 
     def _publish(self) -> None:
         ledger = self.ledger
-        self.balance = PointBalance(ledger.received, ledger.measured, dict(ledger.dropped), dict(ledger.findings))
+        self.balance = msgspec.structs.replace(ledger, dropped=dict(ledger.dropped), findings=dict(ledger.findings))
 
     def _ticks(self, decoded: DecodedMetrics, stamps: Sequence[Stamp]) -> Iterator[tuple[int, Points, int]]:
-        watched = points_of(decoded, self._watched, self._resources)
+        watched = points_of(decoded, self._watched, self.pipeline.keys, self._resources)
         for tick, start, stop in runs_of_ticks(stamps):
-            here = pl.col("request").is_between(start, stop, closed="left")
+            here = pl.col("_request").is_between(start, stop, closed="left")
             frames = {name: frame.filter(here) for name, frame in watched.items()}
             received = sum(decoded.points_per_request[start:stop])
             yield tick, Points(received, frames, (tick + 1) / TICKS_PER_SECOND), stamps[stop - 1].sequence
 
     def _take(self, points: Points) -> None:
-        self.ledger.received += points.received
+        ledger = self.ledger
+        ledger.since = ledger.since or points.now - 1 / TICKS_PER_SECOND
+        measured, dropped = self._metering.measure(points.watched, points.now, ledger.since)
         watched = sum(frame.height for frame in points.watched.values())
-        valued = {name: frame.filter(pl.col("value").is_finite()) for name, frame in points.watched.items()}
-        valued = {name: frame for name, frame in valued.items() if frame.height}
-        usable = sum(frame.height for frame in valued.values())
-        self.ledger.measured += usable
-        self._drop(DropReason.NO_VALUE, watched - usable)
-        self._drop(DropReason.UNWATCHED, points.received - watched)
-        self.tracking.take(self._metering.measure(valued, points.now))
-
-    def _drop(self, reason: DropReason, points: int) -> None:
-        if points:
-            self.ledger.dropped[reason] = self.ledger.dropped.get(reason, 0) + points
+        ledger.received += points.received
+        ledger.measured += watched - dropped.total()
+        dropped[DropReason.UNWATCHED] = points.received - watched
+        for reason, count in (+dropped).items():
+            ledger.dropped[reason] = ledger.dropped.get(reason, 0) + count
+        self.tracking.take(measured)
 
     def _close(self, tick: int) -> None:
         if self._open_tick > self._tick:

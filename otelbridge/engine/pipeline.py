@@ -82,11 +82,13 @@ class MetricsPipeline:
     Attributes:
         id: e.g. `metrics`.
         trackers: watch the metrics that come in.
+        keys: attributes that they know.
         exporters: get what trackers find, by component id.
     """
 
     id: str
     trackers: Sequence[WatchedBy]
+    keys: frozenset[str]
     exporters: Mapping[str, Exporter]
 
     def steps(self) -> Sequence[Step]:
@@ -142,7 +144,8 @@ def build_metrics(
     pipeline_id: str, trackers: Sequence[Configured], exporters: Sequence[Configured], folder: str
 ) -> MetricsPipeline:
     """Construct the components of one checked `metrics` pipeline; starts nothing."""
-    return MetricsPipeline(pipeline_id, _watching(trackers, folder), _exporting(exporters, folder))
+    keys = frozenset[str]().union(*(item.spec.keys(item.config) for item in trackers))
+    return MetricsPipeline(pipeline_id, _watching(trackers, folder), keys, _exporting(exporters, folder))
 
 
 def _watching(trackers: Sequence[Configured], folder: str) -> list[WatchedBy]:

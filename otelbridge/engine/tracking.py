@@ -14,14 +14,13 @@ import polars as pl
 
 from otelbridge.core.batch import Batch
 from otelbridge.core.findings import Finding
-from otelbridge.core.measurements import TIME, Measurements, joined
+from otelbridge.core.measurements import MAX_AHEAD_SECONDS, TIME, Measurements, joined
 from otelbridge.core.tracker import Tracker
 from otelbridge.engine.open_findings import OpenFindings
 
 OWN = "findings of all"  # in the place of a tracker's id; no component can have one with a blank in it
 OPEN_FINDINGS = "open"
 EXAMPLES = "examples"
-MAX_AHEAD_SECONDS = 60.0  # as far as Sentry believes clocks, too
 MAX_EXAMPLES = 10_000  # traces waiting for their decision; findings are rare
 
 Parts = Mapping[str, Mapping[str, bytes | None]]

@@ -50,12 +50,12 @@ class DecodedMetrics:
 
     Attributes:
         names: string, one a metric.
-        units: string, one a metric.
         points_per_metric: how many consecutive points belong to each metric.
         fields: one POINT a point: time_ns and start_ns (0 where unknown), value (of histograms and summaries the sum;
             0.0 unless is_recorded), count (1 for numbers), kind (LEVEL, INCREMENT or TOTAL; what is not said to be
             delta counts as cumulative).
         distinct_attributes: as in `DecodedSpans`.
+        raw_attributes: binary, one row a distinct attribute: its own protobuf bytes.
         attributes: one item an attribute: index into `distinct_attributes`.
         attribute_points: one item an attribute: index of the point it stands on. Those of one point are in order.
         scopes: resource and instrumentation scope, one a ScopeMetrics that holds points.
@@ -64,10 +64,10 @@ class DecodedMetrics:
     """
 
     names: pa.Array
-    units: pa.Array
     points_per_metric: Array
     fields: Array
     distinct_attributes: pa.RecordBatch
+    raw_attributes: pa.Array
     attributes: Array
     attribute_points: Array
     scopes: list[Origin]
@@ -82,9 +82,9 @@ class DecodedMetrics:
     @property
     def bytes(self) -> int:
         """Memory that the arrays take; scopes are a few objects a request."""
-        of_metrics = (self.names, self.units, self.points_per_metric)
-        of_points = (self.fields, self.distinct_attributes, self.attributes, self.attribute_points)
-        return sum(array.nbytes for array in (*of_metrics, *of_points))
+        of_points = (self.names, self.points_per_metric, self.fields)
+        of_attributes = (self.distinct_attributes, self.raw_attributes, self.attributes, self.attribute_points)
+        return sum(array.nbytes for array in (*of_points, *of_attributes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,10 +129,10 @@ def decode_metrics(requests: Sequence[bytes]) -> DecodedMetrics:
     per_request = np.bincount(request_of_scope, points_per_scope, minlength=len(requests))
     return DecodedMetrics(
         names=metrics.column("name").take(pa.array(used)),
-        units=metrics.column("unit").take(pa.array(used)),
         points_per_metric=per_metric[used],
         fields=points.fields,
         distinct_attributes=distinct_attributes,
+        raw_attributes=distinct.dictionary,
         attributes=distinct.indices.to_numpy(),
         attribute_points=points.attribute_points,
         scopes=scopes,
@@ -154,10 +154,10 @@ def concatenate_metrics(parts: Sequence[DecodedMetrics]) -> DecodedMetrics:
         points += part.points
     return DecodedMetrics(
         names=pa.concat_arrays([part.names for part in parts]),
-        units=pa.concat_arrays([part.units for part in parts]),
         points_per_metric=np.concatenate([part.points_per_metric for part in parts]),
         fields=np.concatenate([part.fields for part in parts]),
         distinct_attributes=pa.concat_batches([part.distinct_attributes for part in parts]),
+        raw_attributes=pa.concat_arrays([part.raw_attributes for part in parts]),
         attributes=np.concatenate(attributes),
         attribute_points=np.concatenate(attribute_points),
         scopes=[scope for part in parts for scope in part.scopes],

@@ -12,7 +12,7 @@ from otelbridge.core.component import Receiver, ReceiverCounts, Signal
 from otelbridge.core.outcomes import DropReason
 from otelbridge.delivery.outbox import EXPORTED
 from otelbridge.engine.ledger import Balance
-from otelbridge.engine.metrics_task import PointBalance
+from otelbridge.engine.metrics_task import MetricsTask, PointLedger
 from otelbridge.engine.traces_task import TracesTask
 from otelbridge.service.unit import Unit
 from otelbridge.telemetry.metrics import Metrics, Reading
@@ -55,13 +55,15 @@ def _over_units(units: Iterable[Unit], read: Callable[[Unit], Readings]) -> Read
 
 
 def _spans(read: Callable[[TracesTask, Balance], Readings], unit: Unit) -> Readings:
-    return (
-        read(unit.task, unit.balance) if isinstance(unit.task, TracesTask) and isinstance(unit.balance, Balance) else ()
-    )
+    if isinstance(unit.task, TracesTask) and isinstance(unit.balance, Balance):
+        return read(unit.task, unit.balance)
+    return ()
 
 
-def _points(read: Callable[[PointBalance], Readings], unit: Unit) -> Readings:
-    return read(unit.balance) if isinstance(unit.balance, PointBalance) else ()
+def _points(read: Callable[[MetricsTask, PointLedger], Readings], unit: Unit) -> Readings:
+    if isinstance(unit.task, MetricsTask) and isinstance(unit.balance, PointLedger):
+        return read(unit.task, unit.balance)
+    return ()
 
 
 def _by(attribute: str, counts: Mapping[str, int]) -> Readings:
@@ -158,11 +160,12 @@ OF_SPANS: Mapping[str, Callable[[TracesTask, Balance], Readings]] = {
     "otelbridge_sampling_traces": _sampled_traces,
 }
 
-OF_POINTS: Mapping[str, Callable[[PointBalance], Readings]] = {
-    "otelbridge_metric_points_received": lambda balance: _one(balance.received),
-    "otelbridge_metric_points_measured": lambda balance: _one(balance.measured),
-    "otelbridge_metric_points_dropped": lambda balance: _by("reason", balance.dropped),
-    "otelbridge_metric_points_unaccounted": lambda balance: _one(balance.unaccounted),
+OF_POINTS: Mapping[str, Callable[[MetricsTask, PointLedger], Readings]] = {
+    "otelbridge_metric_points_received": lambda _task, balance: _one(balance.received),
+    "otelbridge_metric_points_measured": lambda _task, balance: _one(balance.measured),
+    "otelbridge_metric_points_dropped": lambda _task, balance: _by("reason", balance.dropped),
+    "otelbridge_metric_points_unaccounted": lambda _task, balance: _one(balance.unaccounted),
+    "otelbridge_metric_totals_forgotten": lambda task, _balance: _one(task.forgotten_totals),
 }
 
 

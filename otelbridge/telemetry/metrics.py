@@ -74,16 +74,14 @@ METRICS: tuple[Metric, ...] = (
     Metric("otelbridge_sampling_traces", "counter", "{traces}", "traces by sampling rule {pipeline, rule, outcome}"),
     Metric("otelbridge_metric_points_received", "counter", "{points}", "data points read, over restarts {pipeline}"),
     Metric(
-        "otelbridge_metric_points_measured",
-        "counter",
-        "{points}",
-        "data points that trackers watch, over restarts {pipeline}",
+        "otelbridge_metric_points_measured", "counter", "{points}", "made measurements of, over restarts {pipeline}"
     ),
+    Metric("otelbridge_metric_points_dropped", "counter", "{points}", "not measured, over restarts {pipeline, reason}"),
     Metric(
-        "otelbridge_metric_points_dropped",
+        "otelbridge_metric_totals_forgotten",
         "counter",
-        "{points}",
-        "data points nobody watches or without a value, over restarts {pipeline, reason}",
+        "{totals}",
+        "running totals that had to leave since start: too many series {pipeline}",
     ),
     Metric(
         "otelbridge_metric_points_unaccounted",

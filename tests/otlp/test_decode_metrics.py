@@ -46,7 +46,7 @@ def reference(body: bytes) -> list[tuple[Any, ...]]:
     """Every data point with its metric, as the official library reads them."""
     return [
         (
-            *(resource.resource, scope.scope, metric.name, metric.unit),
+            *(resource.resource, scope.scope, metric.name),
             *(point.time_unix_nano, point.start_time_unix_nano, *_value_and_count(point)),
             [(item.key, str(item.value)) for item in point.attributes],
         )
@@ -85,7 +85,7 @@ def read(decoded: DecodedMetrics) -> list[tuple[Any, ...]]:
     origins = [
         (Resource.FromString(one.resource), InstrumentationScope.FromString(one.scope)) for one in decoded.scopes
     ]
-    metrics = list(zip(decoded.names.to_pylist(), decoded.units.to_pylist(), strict=True))
+    metrics = decoded.names.to_pylist()
     rows = zip(
         repeated(origins, decoded.points_per_scope),
         repeated(metrics, decoded.points_per_metric.tolist()),
@@ -93,7 +93,7 @@ def read(decoded: DecodedMetrics) -> list[tuple[Any, ...]]:
         attributes,
         strict=True,
     )
-    return [(*origin, *metric, *point, on_point) for origin, metric, point, on_point in rows]
+    return [(*origin, metric, *point, on_point) for origin, metric, point, on_point in rows]
 
 
 @pytest.mark.parametrize("body", [sdk_request(), every_kind()], ids=["sdk", "every kind"])

@@ -8,9 +8,8 @@ import polars as pl
 import pytest
 from opentelemetry.proto.metrics.v1 import metrics_pb2 as pb
 
-from otelbridge.otlp import point_columns
-from otelbridge.otlp.decode_metrics import concatenate_metrics, decode_metrics
-from otelbridge.otlp.point_columns import COLUMNS, MAX_KEYS, RESOURCE, points_of
+from otelbridge.otlp.decode_metrics import INCREMENT, LEVEL, TOTAL, concatenate_metrics, decode_metrics
+from otelbridge.otlp.point_columns import POINT_COLUMNS, RESOURCE, points_of
 from otelbridge.otlp.resource_columns import ResourceColumns
 from otelbridge.semconv.concepts import CONCEPTS
 from tests.support.metrics import (
@@ -28,13 +27,17 @@ from tests.support.otlp import START_NS, key_value
 NO_VALUE = 1  # DATA_POINT_FLAGS_NO_RECORDED_VALUE_MASK
 
 
-def points(*bodies: bytes, watched: str) -> dict[str, pl.DataFrame]:
+COLUMNS = (*POINT_COLUMNS, *RESOURCE)
+KEYS = "pool.name state space status cached mode http.route key a b both"
+
+
+def points(*bodies: bytes, watched: str, keys: str = KEYS) -> dict[str, pl.DataFrame]:
     resources = ResourceColumns([CONCEPTS[name] for name in RESOURCE])
-    return points_of(decode_metrics(bodies), frozenset(watched.split()), resources)
+    return points_of(decode_metrics(bodies), frozenset(watched.split()), frozenset(keys.split()), resources)
 
 
-def points_of_one(*metrics: pb.Metric, name: str = "m") -> pl.DataFrame:
-    return points(metrics_request(*metrics), watched=name)[name]
+def points_of_one(*metrics: pb.Metric, keys: str = KEYS) -> pl.DataFrame:
+    return points(metrics_request(*metrics), watched="m", keys=keys)["m"]
 
 
 def attributes(frame: pl.DataFrame) -> list[dict[str, str]]:
@@ -46,38 +49,38 @@ def test_what_the_sdk_measured_is_in_the_columns() -> None:
     made = points(sdk_request(), watched="db.client.connection.count memory.utilization http.requests cpu.time")
 
     connections = made["db.client.connection.count"]
-    assert connections["value"].to_list() == [7.0, 3.0]
-    assert connections["kind"].unique().to_list() == ["level"]
+    assert connections["_value"].to_list() == [7.0, 3.0]
+    assert connections["_kind"].unique().to_list() == [LEVEL]
     assert attributes(connections) == [
         {"pool.name": "main", "state": "used"},
         {"pool.name": "main", "state": "idle"},
     ]
-    assert made["memory.utilization"].select("value", "kind", "space").rows() == [(0.625, "level", "old")]
-    assert made["http.requests"].select("value", "kind", "status", "cached").rows() == [
-        (2.0, "total", "200", "true"),
-        (1.0, "total", "500", "false"),
+    assert made["memory.utilization"].select("_value", "_kind", "space").rows() == [(0.625, LEVEL, "old")]
+    assert made["http.requests"].select("_value", "_kind", "status", "cached").rows() == [
+        (2.0, TOTAL, "200", "true"),
+        (1.0, TOTAL, "500", "false"),
     ]
-    assert made["cpu.time"].select("value", "kind", "mode").rows() == [
-        (12.5, "total", "user"),
-        (12.5, "total", "system"),
+    assert made["cpu.time"].select("_value", "_kind", "mode").rows() == [
+        (12.5, TOTAL, "user"),
+        (12.5, TOTAL, "system"),
     ]
 
 
 def test_of_histograms_of_the_sdk_the_sum_and_the_number_of_observations_are_in_the_columns() -> None:
     made = points(sdk_request(), watched="http.server.request.duration db.rows")
 
-    assert made["http.server.request.duration"].select("value", "count", "kind", "http.route").rows() == [
-        (4.75, 3, "total", "/cart")
+    assert made["http.server.request.duration"].select("_value", "_count", "_kind", "http.route").rows() == [
+        (4.75, 3, TOTAL, "/cart")
     ]
-    assert made["db.rows"].select("value", "count", "kind").rows() == [(111.0, 3, "total")]
+    assert made["db.rows"].select("_value", "_count", "_kind").rows() == [(111.0, 3, TOTAL)]
 
 
 def test_the_columns_have_their_types_and_order() -> None:
-    frame = points_of_one(gauge("m", number_point(1, attributes={"b": 1, "a": 2})))
+    frame = points_of_one(gauge("m", number_point(1, attributes={"b": 1, "a": 2, "c": 3})), keys="b a")
 
     assert list(frame.schema.items()) == [
-        *(("request", pl.UInt32), ("time", pl.Float64), ("start", pl.Float64), ("value", pl.Float64)),
-        *(("count", pl.UInt64), ("kind", pl.String)),
+        *(("_request", pl.UInt32), ("_identity", pl.UInt64), ("_time", pl.Float64), ("_start", pl.Float64)),
+        *(("_value", pl.Float64), ("_count", pl.UInt64), ("_kind", pl.UInt8)),
         *((name, pl.String) for name in (*RESOURCE, "a", "b")),
     ]
 
@@ -85,21 +88,21 @@ def test_the_columns_have_their_types_and_order() -> None:
 @pytest.mark.parametrize(
     ("metric", "kind"),
     [
-        (gauge("m", number_point()), "level"),
-        (sum_metric("m", number_point(), temporality=2, monotonic=False), "level"),
-        (sum_metric("m", number_point(), temporality=2, monotonic=True), "total"),
-        (sum_metric("m", number_point(), temporality=0, monotonic=True), "total"),
-        (sum_metric("m", number_point(), temporality=1, monotonic=True), "increment"),
-        (sum_metric("m", number_point(), temporality=1, monotonic=False), "increment"),
-        (histogram("m", temporality=1), "increment"),
-        (histogram("m", temporality=2), "total"),
-        (exponential_histogram("m", temporality=1), "increment"),
-        (exponential_histogram("m", temporality=2), "total"),
-        (summary("m"), "total"),
+        (gauge("m", number_point()), LEVEL),
+        (sum_metric("m", number_point(), temporality=2, monotonic=False), LEVEL),
+        (sum_metric("m", number_point(), temporality=2, monotonic=True), TOTAL),
+        (sum_metric("m", number_point(), temporality=0, monotonic=True), TOTAL),
+        (sum_metric("m", number_point(), temporality=1, monotonic=True), INCREMENT),
+        (sum_metric("m", number_point(), temporality=1, monotonic=False), INCREMENT),
+        (histogram("m", temporality=1), INCREMENT),
+        (histogram("m", temporality=2), TOTAL),
+        (exponential_histogram("m", temporality=1), INCREMENT),
+        (exponential_histogram("m", temporality=2), TOTAL),
+        (summary("m"), TOTAL),
     ],
 )
 def test_the_kind_says_what_the_value_is(metric: pb.Metric, kind: str) -> None:
-    assert points_of_one(metric)["kind"].to_list() == [kind]
+    assert points_of_one(metric)["_kind"].to_list() == [kind]
 
 
 @pytest.mark.parametrize(
@@ -126,7 +129,7 @@ def test_the_kind_says_what_the_value_is(metric: pb.Metric, kind: str) -> None:
     ],
 )
 def test_value_and_count(metric: pb.Metric, value: float | None, count: int) -> None:
-    assert points_of_one(metric).select("value", "count").rows() == [(value, count)]
+    assert points_of_one(metric).select("_value", "_count").rows() == [(value, count)]
 
 
 def test_times_are_seconds_and_zero_where_they_are_unknown() -> None:
@@ -134,8 +137,8 @@ def test_times_are_seconds_and_zero_where_they_are_unknown() -> None:
 
     frame = points_of_one(gauge("m", known, pb.NumberDataPoint(as_int=1)))
 
-    assert frame["time"].to_list() == [START_NS / 1e9 + 1.5, 0.0]
-    assert frame["start"].to_list() == [START_NS / 1e9, 0.0]
+    assert frame["_time"].to_list() == [START_NS / 1e9 + 1.5, 0.0]
+    assert frame["_start"].to_list() == [START_NS / 1e9, 0.0]
 
 
 @pytest.mark.parametrize(
@@ -168,27 +171,48 @@ def test_an_attribute_is_null_on_the_points_that_lack_it() -> None:
     assert frame.select("a", "b").rows() == [("x", None), (None, None), ("z", "y")]
 
 
-def test_a_key_stands_only_on_the_metrics_on_whose_points_it_occurs() -> None:
-    body = metrics_request(
-        gauge("one", number_point(attributes={"a": "x", "both": 1})),
-        gauge("unwatched", number_point(attributes={"a": "x", "c": "x"})),
-        gauge("two", number_point(attributes={"b": "x", "both": 2})),
-    )
-
-    made = points(body, watched="one two")
-
-    assert {name: attributes(frame) for name, frame in made.items()} == {
-        "one": [{"a": "x", "both": "1"}],
-        "two": [{"b": "x", "both": "2"}],
-    }
-
-
 @pytest.mark.parametrize("name", COLUMNS)
 def test_a_key_that_is_a_columns_name_is_left_out(name: str) -> None:
-    frame = points_of_one(gauge("m", number_point(3, attributes={name: "attribute", "a": "x"})))
+    frame = points_of_one(gauge("m", number_point(3, attributes={name: "attribute", "a": "x"})), keys=f"a {name}")
 
     assert frame.columns == [*COLUMNS, "a"]
     assert "attribute" not in frame.row(0)
+
+
+def identities(*points_of_m: pb.NumberDataPoint, **resource: str) -> list[int]:
+    named = {name.replace("__", "."): value for name, value in resource.items()}
+    body = metrics_request(gauge("m", *points_of_m), resource=named)
+    found: list[int] = points(body, watched="m", keys="")["m"]["_identity"].to_list()
+    return found
+
+
+def test_all_attributes_tell_series_apart_whether_they_are_columns_or_not() -> None:
+    some = [{}, {"kind": "read"}, {"kind": "write"}, {"kind": "read", "disk": "a"}, {"list": ["a"]}, {"list": ["b"]}]
+
+    assert len(set(identities(*(number_point(attributes=one) for one in some)))) == len(some)
+
+
+def test_the_order_of_attributes_makes_no_difference_nor_does_the_release() -> None:
+    first, second = number_point(attributes={"a": "x", "b": "y"}), number_point(attributes={"b": "y", "a": "x"})
+
+    assert identities(first, service__version="1") == identities(second, service__version="2")
+
+
+def test_the_sender_makes_one() -> None:
+    assert identities(number_point(), service__instance__id="1") != identities(
+        number_point(), service__instance__id="2"
+    )
+
+
+def test_what_a_point_is_does_not_depend_on_those_beside_it() -> None:
+    wild = metrics_request(gauge("m", *(number_point(attributes={f"k{number}": "x"}) for number in range(300))))
+    body = metrics_request(gauge("m", number_point(attributes={"a": "x"})))
+
+    alone = points(body, watched="m", keys="a")["m"]
+    together = points(wild, body, watched="m", keys="a")["m"]
+
+    assert together.columns == alone.columns
+    assert together.tail(1).drop("_request").equals(alone.drop("_request"))
 
 
 def test_of_an_attribute_that_is_given_twice_the_last_counts() -> None:
@@ -196,26 +220,6 @@ def test_of_an_attribute_that_is_given_twice_the_last_counts() -> None:
     point.attributes.append(key_value("a", "second"))
 
     assert points_of_one(gauge("m", point))["a"].to_list() == ["second"]
-
-
-def test_the_rarest_of_too_many_keys_are_left_out() -> None:
-    often = {f"often.{number:03}": "x" for number in range(MAX_KEYS - 1)}
-    point = number_point(attributes=often | {"b.once": "x", "a.once": "x", "c.once": "x"})
-
-    frame = points_of_one(gauge("m", point, number_point(attributes=often)))
-
-    assert frame.columns == [*COLUMNS, "a.once", *often]
-
-
-def test_the_more_points_the_fewer_keys_so_that_no_request_becomes_a_huge_table(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(point_columns, "MAX_CELLS", 8)
-    point = number_point(attributes={"c": "x", "b": "x", "a": "x"})
-
-    frames = [points_of_one(gauge("m", *[point] * count)) for count in (2, 3, 4, 9)]
-
-    assert [frame.columns[len(COLUMNS) :] for frame in frames] == [["a", "b", "c"], ["a", "b"], ["a", "b"], ["a"]]
 
 
 def test_points_stand_in_the_order_of_the_requests_and_know_theirs() -> None:
@@ -226,16 +230,16 @@ def test_points_stand_in_the_order_of_the_requests_and_know_theirs() -> None:
 
     frame = points(first, b"", metrics_request(gauge("other", number_point())), last, watched="m")["m"]
 
-    assert frame.select("request", "value").rows() == [(0, 1.0), (0, 2.0), (0, 3.0), (3, 4.0), (3, 5.0)]
+    assert frame.select("_request", "_value").rows() == [(0, 1.0), (0, 2.0), (0, 3.0), (3, 4.0), (3, 5.0)]
 
 
 def test_points_of_groups_put_together_are_those_of_the_requests_together() -> None:
     bodies = [sdk_request(), metrics_request(gauge("memory.utilization", number_point(attributes={"space": "new"})))]
     resources = ResourceColumns([CONCEPTS[name] for name in RESOURCE])
-    watched = frozenset({"memory.utilization", "cpu.time"})
+    watched, keys = frozenset({"memory.utilization", "cpu.time"}), frozenset({"space", "mode"})
 
-    together = points_of(decode_metrics(bodies), watched, resources)
-    apart = points_of(concatenate_metrics([decode_metrics([body]) for body in bodies]), watched, resources)
+    together = points_of(decode_metrics(bodies), watched, keys, resources)
+    apart = points_of(concatenate_metrics([decode_metrics([body]) for body in bodies]), watched, keys, resources)
 
     assert together.keys() == apart.keys() == watched
     for name in watched:

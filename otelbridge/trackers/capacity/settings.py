@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 
 from otelbridge.core.component import ComponentConfig
+from otelbridge.core.measurements import COLUMNS
 from otelbridge.semconv.limits import KNOWN_LIMITS, SENDER
 from otelbridge.semconv.selection import Selection
 
@@ -21,6 +22,14 @@ class Limit(Selection):
     where: dict[str, str] = Field(default_factory=dict)
     """Columns that must have this value for a row to count, e.g. `db.client.connection.state: used`."""
 
+    @field_validator("where")
+    @classmethod
+    def _by_attributes(cls, where: dict[str, str]) -> dict[str, str]:
+        for column in where:
+            if column in COLUMNS:
+                raise ValueError(f"{column!r} is no attribute of a measurement")
+        return where
+
     per: Literal["day"] | None = None
     """`day`: what is used up in a day (UTC) must stay below the limit, e.g. tokens. Otherwise each value must."""
 
@@ -28,6 +37,11 @@ class Limit(Selection):
     def names(self) -> frozenset[str]:
         """The measurements it needs."""
         return frozenset({self.measurement, *([self.limit] if isinstance(self.limit, str) else [])})
+
+    @property
+    def columns(self) -> frozenset[str]:
+        """The columns it needs of them."""
+        return frozenset({*self.keys(), *self.where})
 
 
 class Config(ComponentConfig):

@@ -176,4 +176,5 @@ SPEC = ComponentSpec(
     build=lambda config, _context: Capacity(config),
     summary="Tells when something fills up, and when it will be full",
     watches=lambda config: frozenset[str]().union(*(limit.names for limit in config.watched())),
+    keys=lambda config: frozenset[str]().union(*(limit.columns for limit in config.watched())),
 )

@@ -160,4 +160,5 @@ SPEC = ComponentSpec(
     build=lambda config, _context: Degradation(config),
     summary="Tells when a query, route, model call or tool call has become slower, once a change",
     watches=lambda config: frozenset(watch.measurement for watch in config.watch),
+    keys=lambda config: frozenset[str]().union(*(watch.keys() for watch in config.watch)),
 )
