@@ -70,7 +70,13 @@ class Noting(Exporter):
 
 def configured(build: Any, kind: Kind, watches: Sequence[str] = ()) -> Configured:
     spec: ComponentSpec[Any] = ComponentSpec(
-        kind, "own", ComponentConfig, lambda _config, _context: build(), "own", watches=lambda _: frozenset(watches)
+        kind,
+        "own",
+        ComponentConfig,
+        lambda _config, _context: build(),
+        "own",
+        watches=lambda _: frozenset(watches),
+        keys=lambda _: frozenset({"pool.name"}),
     )
     return Configured("own", spec, ComponentConfig())
 
@@ -104,9 +110,9 @@ def values(seen: list[tuple[str, dict[str, Any]]]) -> list[tuple[float, int]]:
     return [(row["value"], row["count"]) for _, row in seen]
 
 
-def test_a_level_is_measured_under_the_name_of_its_metric_with_all_attributes() -> None:
+def test_a_level_is_measured_under_the_name_of_its_metric_with_the_attributes_that_are_asked_for() -> None:
     body = request(
-        gauge("pool.busy", number_point(5, attributes={"pool.name": "orders"})),
+        gauge("pool.busy", number_point(5, attributes={"pool.name": "orders", "other": "x"})),
         deployment__environment__name="prod",
         service__version="1.2",
         service__instance__id="pod-7",
@@ -156,6 +162,23 @@ def test_a_total_goes_on_under_a_new_release() -> None:
     assert values(seen) == [(7.0, 1)]
 
 
+def test_all_of_what_a_process_did_counts_that_began_since_the_log_did() -> None:
+    bench = Bench()
+    bench.see(request(gauge("pool.idle", number_point(1))))
+    job = number_point(5000, at=70, start_time_unix_nano=START_NS + 60 * 10**9)
+
+    assert values(bench.see(request(sum_metric("jobs", job)), at=START + 70)) == [(5000.0, 1)]
+
+
+def test_a_total_from_the_future_does_not_make_all_later_ones_late() -> None:
+    bench = Bench()
+    bench.see(request(sum_metric("jobs", number_point(500, at=10**6))))
+
+    seen = bench.see(request(sum_metric("jobs", number_point(507, at=120))), at=START + 120)
+
+    assert values(seen) == [(7.0, 1)]
+
+
 def test_an_increment_is_measured_as_it_is() -> None:
     assert values(Bench().see(request(sum_metric("jobs", number_point(7), temporality=1)))) == [(7.0, 1)]
 
@@ -193,8 +216,8 @@ def test_every_point_is_measured_or_dropped_for_a_reason() -> None:
     )
     balance = bench.task.balance
 
-    assert (balance.received, balance.measured, balance.unaccounted) == (6, 2, 0)
-    assert balance.dropped == {"no_value": 2, "unwatched": 2}
+    assert (balance.received, balance.measured, balance.unaccounted) == (6, 1, 0)
+    assert balance.dropped == {"no_value": 2, "unwatched": 2, "first_total": 1}
 
 
 def test_what_was_counted_and_the_last_totals_outlive_a_restart(tmp_path: Path) -> None:
