@@ -29,12 +29,14 @@ class KnownLimit:
         limit: a number in its unit, or the name of the metric that tells it.
         by: attributes that tell series apart, beside the sender's environment, service and instance.
         where: attributes that its points must have to count.
+        is_miscounted: instrumentations are known to report what cannot be; see docs/trackers/capacity.md.
     """
 
     metric: str
     limit: float | str = 1.0
     by: tuple[str, ...] = ()
     where: Mapping[str, str] = field(default_factory=dict)
+    is_miscounted: bool = False
 
     def condition(self) -> str:
         """Which points count, as one would say it: `state = used`; "" for all."""
@@ -54,6 +56,7 @@ KNOWN_LIMITS: tuple[KnownLimit, ...] = (
         "db.client.connection.max",
         ("db.client.connection.pool.name",),
         {"db.client.connection.state": "used"},
+        is_miscounted=True,
     ),
     # Recorded: instrumentation-sqlalchemy 0.66b1, which says no maximum: its pools are judged by a limit of the user's.
     KnownLimit("db.client.connections.usage", "db.client.connections.max", ("pool.name",), {"state": "used"}),

@@ -209,3 +209,56 @@ def test_a_known_pool_of_one_is_not_judged() -> None:
         assert tracker.observe(measurements, START + number * MINUTE) == []
 
     assert tracker.series == 0
+
+
+def test_an_alarm_ends_when_its_instance_is_not_heard_of_any_more() -> None:
+    tracker = Capacity(Config())
+    found: list[Finding] = []
+    for number in range(500):
+        rows = [points(number, "used", 6.0, instance="b")]
+        limits = [points(number, "", 60.0, instance=instance) for instance in ("a", "b")]
+        if number < 120:
+            rows.append(points(number, "used", 57.0, instance="a"))
+        found += tracker.observe({POOL: frame(*rows), MAX: frame(*limits)}, START + number * MINUTE)
+
+    raised, resolved = found
+
+    assert (raised.state, raised.instance, resolved.state, resolved.instance) == ("raised", "a", "resolved", "a")
+    assert resolved.title == f"{POOL} orders is not heard of any more"
+    assert resolved.time - START == pytest.approx((119 + 180) * MINUTE)
+    assert (tracker.series, tracker.counters["gone"]) == (1, 1)
+
+
+def test_an_alarm_ends_when_its_series_has_to_leave() -> None:
+    tracker = Capacity(Config(max_series=1))
+    found: list[Finding] = []
+    for number in range(61):
+        instance = "a" if number < 60 else "b"
+        measurements = {
+            POOL: frame(points(number, "used", 57.0, instance=instance)),
+            MAX: frame(points(number, "", 60.0, instance=instance)),
+        }
+        found += tracker.observe(measurements, START + number * MINUTE)
+
+    assert [(one.state, one.instance) for one in found] == [("raised", "a"), ("resolved", "a")]
+
+
+def test_open_alarms_outlive_a_restart() -> None:
+    saved, restored = Capacity(Config()), Capacity(Config())
+    for number in range(60):
+        measurements = {POOL: frame(points(number, "used", 57.0)), MAX: frame(points(number, "", 60.0))}
+        saved.observe(measurements, START + number * MINUTE)
+    restored.restore({part: state for part, state in saved.changes().items() if state is not None})
+
+    other = {POOL: frame(points(400, "used", 1.0, "other")), MAX: frame(points(400, "", 60.0, "other"))}
+
+    assert [one.state for one in restored.observe(other, START)] == ["resolved"]
+
+
+def test_a_share_a_little_above_its_limit_counts() -> None:
+    tracker = Capacity(Config())
+    full = [{"container.memory.percent": frame(points(number, "", 100.2))} for number in range(60)]
+
+    found = [one for number, rows in enumerate(full) for one in tracker.observe(rows, START + number * MINUTE)]
+
+    assert [one.state for one in found] == ["raised"]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from otelbridge.analysis.identities import Identity, finding_key, known_keys, subject
 from otelbridge.core.findings import Finding, readable
 from otelbridge.core.measurements import ENVIRONMENT, INSTANCE, SERVICE
+from otelbridge.trackers.capacity.open_alarms import Alarm
 from otelbridge.trackers.capacity.settings import Limit
 
 KIND = "capacity"
@@ -26,28 +28,44 @@ def finding(
         example: trace_id, span_id and release of the last value, and `LIMIT`.
         now: log time.
     """
-    name, series = identity[0], known_keys(identity)
     is_alert = said["kind"] == "alert"
-    what = f"{name} {subject(identity)}".rstrip()
     told = {
-        "measurement": limit.measurement,
         "unit": limit.unit,
         "limit": example[LIMIT],
         **{key: value for key, value in said.items() if key != "kind"},
     }
+    return replace(
+        _about(identity, limit, told, now),
+        level="warning" if is_alert else "info",
+        title=f"{_what(identity)} is filling up" if is_alert else f"{_what(identity)} has room again",
+        trace_id=example["trace_id"],
+        span_id=example["span_id"],
+        release=example["release"] or "",
+        state="raised" if is_alert else "resolved",
+    )
+
+
+def gone(alarm: Alarm, limit: Limit, now: float) -> Finding:
+    """The end of a finding about a series that was not heard of any more: nobody knows whether there is room again."""
+    about = _about(alarm.identity, limit, {"time": alarm.heard}, now)
+    return replace(about, title=f"{_what(alarm.identity)} is not heard of any more", state="resolved")
+
+
+def _about(identity: Identity, limit: Limit, told: Mapping[str, Any], now: float) -> Finding:
+    series = known_keys(identity)
     return Finding(
         kind=KIND,
-        level="warning" if is_alert else "info",
-        title=f"{what} is filling up" if is_alert else f"{what} has room again",
+        level="info",
+        title="",
         key=finding_key(identity),
         time=now,
         tags={"measurement": limit.measurement, **series},
-        contexts={KIND: readable(told)},
-        trace_id=example["trace_id"],
-        span_id=example["span_id"],
+        contexts={KIND: readable({"measurement": limit.measurement, **told})},
         service=series.get(SERVICE, ""),
         environment=series.get(ENVIRONMENT, ""),
-        release=example["release"] or "",
         instance=series.get(INSTANCE, ""),
-        state="raised" if is_alert else "resolved",
     )
+
+
+def _what(identity: Identity) -> str:
+    return f"{identity[0]} {subject(identity)}".rstrip()

@@ -82,4 +82,6 @@ class Config(ComponentConfig):
 KNOWN = tuple(
     Limit(measurement=one.metric, limit=one.limit, by=(*SENDER, *one.by), where=dict(one.where)) for one in KNOWN_LIMITS
 )
-"""The limits of `semconv.limits`."""
+"""The limits of `semconv.limits` ..."""
+MISCOUNTED = tuple(limit for limit, one in zip(KNOWN, KNOWN_LIMITS, strict=True) if one.is_miscounted)
+"""... and those whose values may be impossible."""

@@ -20,11 +20,12 @@ from otelbridge.core.measurements import COUNT, RELEASE, TIME, VALUE, Measuremen
 from otelbridge.core.schema import SPAN_ID, TRACE_ID
 from otelbridge.core.tracker import Tracker
 from otelbridge.trackers.capacity.limits import ToldLimits
-from otelbridge.trackers.capacity.report import LIMIT, finding
-from otelbridge.trackers.capacity.settings import KNOWN, Config, Limit
+from otelbridge.trackers.capacity.open_alarms import Alarm, OpenAlarms
+from otelbridge.trackers.capacity.report import LIMIT, finding, gone
+from otelbridge.trackers.capacity.settings import MISCOUNTED, Config, Limit
 from otelbridge.trackers.capacity.used import Used
 
-_USED, _TOLD = "used", "limits"
+_USED, _TOLD, _ALARMS = "used", "limits", "alarms"
 ONE = 1.0
 """A pool of one is full whenever it is used, and instrumentation-pg calls it used until it is used again."""
 _PER_DAY = " a day"  # in the name of a series: the same measurement may have a limit a day and one at a time
@@ -41,10 +42,13 @@ class Capacity(Tracker):
         self._limits: dict[Watched, Limit] = {
             (one.measurement + (_PER_DAY if one.per else ""), one.keys()): one for one in config.watched()
         }
-        self._known = {watched for watched, limit in self._limits.items() if any(limit is one for one in KNOWN)}
+        self._miscounted = {
+            watched for watched, limit in self._limits.items() if any(limit is one for one in MISCOUNTED)
+        }
         self._told = ToldLimits(config.max_series)
         self._detectors = DetectorTable(config.max_series, self._detector, _show)
         self._used: dict[int, Used] = {}
+        self._alarms = OpenAlarms()
         self._events: Counter[str] = Counter()
 
     def observe(self, measurements: Measurements, now: float) -> Sequence[Finding]:
@@ -57,11 +61,11 @@ class Capacity(Tracker):
             frame = _where(limit.where, frame) if frame is not None else pl.DataFrame()
             if frame.height:
                 findings += self._of_limit(watched, limit, frame, now)
-        return findings
+        return findings + self._of_silent(now)
 
     @property
     def counters(self) -> Mapping[str, int]:
-        """What detectors said, `impossible` values that known metrics reported, and `forgotten_series`."""
+        """What detectors said, `impossible` values, series in alarm that are `gone`, and `forgotten_series`."""
         return {**self._events, "forgotten_series": self._detectors.series.forgotten}
 
     @property
@@ -78,6 +82,8 @@ class Capacity(Tracker):
             parts[_USED] = used
         if (told := self._told.changes()) is not None:
             parts[_TOLD] = told
+        if (alarms := self._alarms.changes()) is not None:
+            parts[_ALARMS] = alarms
         return parts
 
     def restore(self, parts: Mapping[str, bytes]) -> None:
@@ -89,6 +95,8 @@ class Capacity(Tracker):
                 self._used = {slot: one for slot, one in used.items() if slot in self._detectors.identities}
             if _TOLD in parts:
                 self._told.restore(parts[_TOLD])
+            if _ALARMS in parts:
+                self._alarms.restore(parts[_ALARMS])
         except (msgspec.MsgspecError, ValueError) as error:
             raise StateUnreadable(f"capacity: {error}") from error
 
@@ -97,9 +105,12 @@ class Capacity(Tracker):
         assigned = self._detectors.assign(latest["_series"].to_numpy(), lambda row: identity_of(watched, latest, row))
         for slot, _ in assigned.fresh:
             self._used.pop(slot, None)
+        forgotten = self._alarms.take_forgotten(slot for slot, _ in assigned.fresh)
+        findings = [self._gone(alarm, now) for alarm in forgotten]
         rows = np.flatnonzero(assigned.slot_of_row >= 0)
         slots = assigned.slot_of_row[rows]
         times = latest[TIME].to_numpy()[rows]
+        self._alarms.hear(slots.tolist(), times.tolist())
         if limit.per == "day":
             sums = latest["_sum"].to_numpy()[rows].tolist()
             amounts = [
@@ -109,10 +120,21 @@ class Capacity(Tracker):
         else:
             amounts = latest[VALUE].to_numpy()[rows].tolist()
         inputs = np.column_stack((times, np.array(amounts) / latest[LIMIT].to_numpy()[rows], np.zeros(len(rows))))
-        return [
-            self._finding(slot, said, limit, latest.row(int(rows[row]), named=True), now)
-            for row, slot, said in self._detectors.show(slots, inputs)
-        ]
+        for row, slot, said in self._detectors.show(slots, inputs):
+            findings.append(self._finding(slot, said, limit, latest.row(int(rows[row]), named=True), now))
+        return findings
+
+    def _of_silent(self, now: float) -> list[Finding]:
+        """The ends of alarms whose series are not there any more; what was known of them is forgotten."""
+        silent = self._alarms.take_silent()
+        for slot, _ in silent:
+            self._used.pop(slot, None)
+        self._detectors.release([slot for slot, _ in silent])
+        return [self._gone(alarm, now) for _, alarm in silent]
+
+    def _gone(self, alarm: Alarm, now: float) -> Finding:
+        self._events["gone"] += 1
+        return gone(alarm, self._limits[alarm.identity[:2]], now)
 
     def _latest(self, watched: Watched, limit: Limit, frame: pl.DataFrame) -> pl.DataFrame:
         """One row for each series whose limit is known and each minute: its latest value, and the sum of all.
@@ -129,16 +151,16 @@ class Capacity(Tracker):
         )
         if isinstance(limit.limit, str):
             told = self._told.of(latest["_series"].to_numpy())
-            least = ONE if watched in self._known else 0.0
+            least = ONE if watched in self._miscounted else 0.0
             latest = latest.with_columns(pl.Series(LIMIT, told)).filter(
                 pl.col(LIMIT).is_not_nan() & (pl.col(LIMIT) > least)
             )
         else:
             latest = latest.with_columns(pl.lit(limit.limit, pl.Float64).alias(LIMIT))
-        return self._believed(latest) if watched in self._known else latest
+        return self._believed(latest) if watched in self._miscounted else latest
 
     def _believed(self, latest: pl.DataFrame) -> pl.DataFrame:
-        """Of known metrics, without what cannot be, because instrumentations miscount."""
+        """Without what cannot be."""
         possible = latest.filter(pl.col(VALUE).is_between(0.0, pl.col(LIMIT)))
         if latest.height > possible.height:
             self._events["impossible"] += latest.height - possible.height
@@ -155,6 +177,7 @@ class Capacity(Tracker):
         self, slot: int, said: Mapping[str, Any], limit: Limit, example: Mapping[str, Any], now: float
     ) -> Finding:
         self._events[said["kind"]] += 1
+        self._alarms.note(slot, self._detectors.identities[slot], is_alarm=said["kind"] == "alert")
         return finding(said, self._detectors.identities[slot], limit, example, now)
 
 
