@@ -41,7 +41,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser(given: list[str]) -> tuple[argparse.ArgumentParser, dict[str, ModuleType]]:
     """The parser, with the arguments of the subcommand that is asked for and the names of the others."""
     parser = argparse.ArgumentParser(
-        prog="otelbridge", description="Receives OpenTelemetry traces, understands them, sends to Sentry what matters."
+        prog="otelbridge",
+        description="Receives OpenTelemetry traces and metrics, understands them, sends to Sentry what matters.",
     )
     parser.add_argument("--version", action="version", version=f"otelbridge {__version__}")
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")

@@ -36,26 +36,54 @@ class Watching:
     def check(self, plans: Sequence[PipelinePlan]) -> None:
         """A name that nobody could measure is a mistake; one that nobody in the pipeline measures is odd."""
         metered = {tracker.id for plan in plans if plan.signal is Signal.METRICS for tracker in plan.trackers}
+        on_spans = {
+            tracker.id: _measured(plan.processors)
+            for plan in plans
+            if plan.signal is Signal.TRACES
+            for tracker in plan.trackers
+        }
         for plan in plans:
             measured = _measured(plan.processors)
             for index, tracker in enumerate(plan.trackers):
                 watches = tracker.spec.watches(tracker.config)
                 place: Path = ("service", "pipelines", plan.id, "trackers", index)
                 if plan.signal is Signal.METRICS:
-                    if watches <= self._makers().keys():
-                        self._warn(place, "watches only what is measured on spans, which do not come in here")
+                    self._check_metered(tracker, watches, place, on_spans.get(tracker.id, frozenset()))
                     continue
                 for name in sorted(watches - measured):
                     self._tell(tracker, name, plan.id, measured, is_metered=tracker.id in metered)
                 if not watches & measured:
                     self._warn(place, "no processor of the pipeline measures what it watches")
 
+    def _check_metered(
+        self, tracker: Configured, watches: frozenset[str], place: Path, on_spans: frozenset[str]
+    ) -> None:
+        """In a pipeline of metrics: names that only spans have, and names that are nearly one of those."""
+        makers = self._makers()
+        if not watches:
+            self._warn(place, "watches nothing")
+        elif watches <= makers.keys():
+            self._warn(place, "watches only what is measured on spans, which do not come in here")
+        for name in sorted(watches - on_spans):
+            written = self._written(tracker, name)
+            if written is None:
+                continue
+            if name in makers and not watches <= makers.keys():
+                message = f"is measured on spans, and `{tracker.id}` stands in no pipeline of traces that measures it"
+                self.report.warn(written.path, message, written.place())
+            elif name not in makers and (hint := did_you_mean(name, makers)):
+                self.report.warn(written.path, f"taken for the name of a metric{hint}", written.place())
+
+    def _written(self, tracker: Configured, name: str) -> Found | None:
+        """Where a name is written down; what is watched by default need not be there."""
+        component = self._at(("trackers", tracker.id))
+        return next((found for found in scalars(component) if found.text == name), None)
+
     def _tell(
         self, tracker: Configured, name: str, pipeline: str, measured: frozenset[str], *, is_metered: bool
     ) -> None:
-        component = self._at(("trackers", tracker.id))
-        written = next((found for found in scalars(component) if found.text == name), None)
-        if written is None:  # what is watched by default need not be there
+        written = self._written(tracker, name)
+        if written is None:
             return
         makers = self._makers()
         if name in makers:

@@ -49,11 +49,14 @@ def shared(folder: Path, name: str, file_bytes: int, files: int) -> JsonLines:
     """The one writer of these files in this process, for as long as somebody has it.
 
     Exporters of two pipelines may be told the same path: two writers would delete files under each other's hands.
+    Raises CannotStart if they are told different bounds.
     """
     key = (folder.absolute(), name)
     writer = _IN_USE.get(key)
     if writer is None:
         _IN_USE[key] = writer = JsonLines(folder, name, file_bytes, files)
+    if (writer._file_bytes, writer._files) != (file_bytes, files):
+        raise CannotStart(f"{folder / name} is written by two exporters with different bounds")
     return writer
 
 
@@ -104,9 +107,10 @@ class JsonLines:
         return [path for _, path in sorted(numbered)]
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file; the next line goes on where it ended, if another user of the writer has one."""
         with self._lock:
             self._close()
+            self._size = 0
 
     def _remember(self, ids: Iterable[str]) -> None:
         for one in ids:

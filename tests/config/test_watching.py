@@ -91,3 +91,45 @@ def test_a_tracker_of_spans_alone_is_odd_where_metrics_come_in(tmp_path: Path) -
 
 def test_one_that_is_watched_by_default_need_not_be_made() -> None:
     assert load(["default"], (), {}, catalogue()).warnings == ()
+
+
+CAPACITY = """\
+receivers: {{otlp: {{protocols: {{grpc: }}}}}}
+processors: {{llm_cost: , group_by_trace: }}
+trackers: {{capacity: {{known_limits: {known}, limits: [{{measurement: {measurement}, limit: 5}}]}}}}
+exporters: {{local_store: }}
+service:
+  pipelines:
+    traces:
+      receivers: [otlp]
+      processors: [llm_cost, group_by_trace]
+      trackers: [{of_traces}]
+      exporters: [local_store]
+    metrics: {{receivers: [otlp], trackers: [capacity], exporters: [local_store]}}
+"""
+
+
+def capacity(tmp_path: Path, measurement: str, of_traces: str = "", known: str = "true") -> str:
+    return " ".join(loaded(tmp_path, CAPACITY.format(measurement=measurement, of_traces=of_traces, known=known)))
+
+
+def test_what_only_spans_have_is_odd_where_the_tracker_sees_none(tmp_path: Path) -> None:
+    said = (
+        "trackers.capacity.limits[0].measurement: is measured on spans, and `capacity` stands in no pipeline of traces"
+    )
+
+    assert said in capacity(tmp_path, "llm.tokens")
+    assert "limits[0]" not in capacity(tmp_path, "llm.tokens", of_traces="capacity")
+
+
+def test_a_name_that_is_nearly_one_of_spans_is_odd_among_metrics(tmp_path: Path) -> None:
+    said = "limits[0].measurement: taken for the name of a metric; did you mean `llm.tokens`?"
+
+    assert said in capacity(tmp_path, "llm.tokns")
+    assert "limits[0]" not in capacity(tmp_path, "jobs.waiting")
+
+
+def test_a_tracker_of_nothing_is_odd(tmp_path: Path) -> None:
+    text = CAPACITY.format(measurement="x", of_traces="", known="false").replace("[{measurement: x, limit: 5}]", "[]")
+
+    assert "service.pipelines.metrics.trackers[0]: watches nothing" in " ".join(loaded(tmp_path, text))

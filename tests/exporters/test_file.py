@@ -50,3 +50,25 @@ def test_a_folder_that_cannot_be_written_stops_the_start(tmp_path: Path) -> None
     with pytest.raises(CannotStart):
         exporter(tmp_path / "file" / "below").start()
     exporter(tmp_path).start()
+
+
+def test_two_exporters_of_one_path_write_one_file(tmp_path: Path) -> None:
+    first, second = exporter(tmp_path), exporter(tmp_path)
+    for number, writer in enumerate((first, second, first)):
+        for parcel in writer.encode(kept(request(span("root"), trace=number + 1))).parcels:
+            writer.deliver(parcel, NOW)
+    second.close()
+    for parcel in first.encode(kept(request(span("root"), trace=9))).parcels:
+        first.deliver(parcel, NOW)
+    first.close()
+
+    assert [path.name for path in tmp_path.iterdir()] == ["traces.1.jsonl"]
+    assert len(lines(tmp_path)) == 4
+
+
+def test_two_exporters_of_one_path_must_have_the_same_bounds(tmp_path: Path) -> None:
+    first = exporter(tmp_path, max_files=3)
+
+    with pytest.raises(CannotStart, match="written by two exporters with different bounds"):
+        exporter(tmp_path, max_files=4)
+    first.close()

@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from otelbridge.core.component import Receiver, ReceiverCounts, Signal, Submit
-from otelbridge.service.observed import OF_RECEIVERS, OF_UNITS
+from otelbridge.service.observed import OF_POINTS, OF_RECEIVERS, OF_SPANS, OF_UNITS
 from otelbridge.telemetry.metrics import METRICS, Metrics
 
 OF_PROCESS = {"otelcol_process_uptime", "otelcol_process_cpu_seconds", "otelcol_process_memory_rss"}
 
 
 def test_every_declared_metric_is_observed_and_no_other() -> None:
-    assert {metric.name for metric in METRICS} == {*OF_UNITS, *OF_RECEIVERS, *OF_PROCESS}
+    assert {metric.name for metric in METRICS} == {*OF_UNITS, *OF_SPANS, *OF_POINTS, *OF_RECEIVERS, *OF_PROCESS}
 
 
 def test_values_are_those_of_the_moment_of_reading() -> None:

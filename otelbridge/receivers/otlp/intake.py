@@ -9,6 +9,7 @@ from types import TracebackType
 
 from otelbridge.core.component import Accepted, ReceiverCounts, Signal, Submit
 from otelbridge.core.errors import OtelbridgeError, RetryLater
+from otelbridge.receivers.otlp import answers
 from otelbridge.telemetry.logging import logger
 
 ANSWER_SECONDS = 1.0
@@ -87,7 +88,8 @@ class Intake:
             raise RetryLater("shut down before the request was durable") from None
         if isinstance(error, OtelbridgeError):
             self._count(Outcome.REFUSED)
-            self._log.warning(f"{self._transport} request refused", reason=str(error))
+            status = answers.refusal(error).http_status
+            self._log.warning(f"{self._transport} request refused", status=int(status), reason=str(error))
         else:
             self._count(Outcome.SUCCESS if error is None else Outcome.FAILURE)
 
