@@ -16,6 +16,10 @@ import numpy as np
 from otelbridge.analysis.error_baseline import FLOOR_RATE, MOMENT_BUCKETS, Normal
 from otelbridge.analysis.excursion import Floats, Integers
 
+WANDERS = 0.1
+"""No rate is quite constant: what is normal now is taken to differ by a tenth from what was. That matters little
+where seven failures are normal, and much where seventy are: there, a rise is not chance and yet nothing to tell."""
+
 
 @dataclass(frozen=True, slots=True)
 class Counting:
@@ -38,7 +42,9 @@ class Counting:
         if requests <= 0.0 or counted * self.requests < self.known * requests:
             return 0.0
         lasting = 1.0 + (self.persistence - 1.0) * (1.0 - 1.0 / holds)
-        return deviance(requests, counted, self.requests, self.known) / (self.dispersion * lasting)
+        expected = requests * self.known / self.requests
+        scatter = self.dispersion * lasting + WANDERS**2 * expected
+        return deviance(requests, counted, self.requests, self.known) / scatter
 
 
 def failures_of(normal: Normal, bucket: Integers, requests: Floats, failures: Floats) -> Counting:
@@ -52,6 +58,15 @@ def moments_of(normal: Normal) -> Counting:
     """Moments with failures."""
     known = max(normal.moments, normal.requests * FLOOR_RATE)
     return Counting(normal.requests, known, normal.moment_dispersion, normal.moment_persistence)
+
+
+def most_significance(normal: Normal, requests: float, failures: float, holds: float) -> float:
+    """Of either way, before it is looked at how the failures lie: no two at the same moment, no cluster."""
+    known = max(normal.failures, normal.requests * FLOOR_RATE)
+    ways = [Counting(normal.requests, known, normal.dispersion, normal.persistence)]
+    if normal.moments >= 0.0:
+        ways.append(moments_of(normal))
+    return max(way.significance(requests, failures, holds) for way in ways)
 
 
 def deviance(requests: float, failures: float, normal_requests: float, normal_failures: float) -> float:

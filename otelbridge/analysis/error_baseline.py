@@ -26,6 +26,8 @@ MIN_BLOCKS = 24
 ENOUGH_FAILURES = (60.0, 240.0)
 """The first fixes the rate to +-13 % and follows the time of day, the second to +-6 %. The higher of both is taken: at
 some moment of the day the first is measured lowest, and a rate twice as high would be an alert."""
+ALIKE = 1.13
+"""Higher by less than the first is known to, the rate is the same, and known as well as from the second."""
 WILD_BLOCKS, WILDNESS = 2, 3.0
 """An incident that was too short for an alert lies in two blocks; what comes more often is a property of the
 series. The two count three times as much as the wildest of the rest, at most."""
@@ -85,12 +87,14 @@ def estimate(
     total = np.asarray(requests, dtype=np.float64)
     few = 1.0 + FEW_BLOCKS / len(total)
     kept, dispersion, persistence = _clip(total, np.asarray(failures, dtype=np.float64))
-    pools = [_pool(total, kept, older, enough) for enough in ENOUGH_FAILURES]
-    pool = max(pools, key=lambda pool: (pool.failures + 0.5) / (pool.requests + 1.0))
+    recent, long = (_pool(total, kept, older, enough) for enough in ENOUGH_FAILURES)
+    pool = max(recent, long, key=_Pool.rate)
+    known = max(pool.requests, long.failures / pool.rate()) if recent.rate() < ALIKE * long.rate() else pool.requests
+    more = known / pool.requests
     normal = Normal(
-        requests=pool.requests,
-        failures=pool.failures,
-        rate=(pool.failures + 0.5) / (pool.requests + 1.0),
+        requests=known,
+        failures=pool.failures * more,
+        rate=pool.rate(),
         dispersion=dispersion * few,
         persistence=persistence,
     )
@@ -100,7 +104,7 @@ def estimate(
     kept, dispersion, persistence = _clip(total, seen)
     return replace(
         normal,
-        moments=float(kept[pool.start :].sum()) + sum(entry[2] for entry in older[len(older) - pool.older :]),
+        moments=more * (float(kept[pool.start :].sum()) + sum(entry[2] for entry in older[len(older) - pool.older :])),
         moment_dispersion=dispersion * few,
         moment_persistence=persistence,
     )
@@ -131,6 +135,10 @@ class _Pool(NamedTuple):
     start: int
     older: int
 
+    def rate(self) -> float:
+        """Of failures, never 0."""
+        return (self.failures + 0.5) / (self.requests + 1.0)
+
 
 def _pool(requests: Floats, failures: Floats, older: Sequence[tuple[int, int, int]], enough: float) -> _Pool:
     """The newest blocks that hold enough failures."""
@@ -148,11 +156,14 @@ def _pool(requests: Floats, failures: Floats, older: Sequence[tuple[int, int, in
 
 
 def _scatter(failed: Floats, expected: Floats) -> float:
-    """Variance over expectation, the wildest blocks counted like the wildest of the rest."""
-    squares = np.sort((failed - expected) ** 2 / expected)
+    """Variance over expectation, the wildest blocks counted like the wildest of the rest.
+
+    Summed before it is divided: where failures are rare, two hours without any would say that they do not scatter.
+    """
+    squares = (failed - expected) ** 2 / expected
     if len(squares) > 2 * WILD_BLOCKS:
-        np.minimum(squares, WILDNESS * squares[-WILD_BLOCKS - 1], out=squares)
-    return float(squares.mean())
+        np.minimum(squares, WILDNESS * np.partition(squares, -WILD_BLOCKS - 1)[-WILD_BLOCKS - 1], out=squares)
+    return float(squares @ expected / expected.sum())
 
 
 def _persistence(residual: Floats) -> float:

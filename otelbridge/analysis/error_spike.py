@@ -15,7 +15,7 @@ import math
 
 import numpy as np
 
-from otelbridge.analysis.chance import failures_of, moments, moments_of
+from otelbridge.analysis.chance import failures_of, moments, moments_of, most_significance
 from otelbridge.analysis.error_baseline import FLOOR_RATE, Normal
 from otelbridge.analysis.excursion import (
     DOUBLED,
@@ -37,13 +37,13 @@ from otelbridge.analysis.request_ledger import (
 )
 
 MIN_FAILURES = 5.0
-SIGNIFICANT = 4.6
-"""In standard deviations: 3e-7 one-sided. Some 3000 overlapping stretches a day are looked at."""
+SIGNIFICANT = 4.25
+"""In standard deviations: 1e-5 one-sided. A day has some hundred stretches that do not overlap."""
 BLIP_BUCKETS = 27
 """Nine tenths of the hold: without so long a part, the densest, a spike must still be one ..."""
-EVEN, LASTING = 4.5, 3.5
-"""... because it is more likely (e^2.5 = 12 to 1) one rate all along than a blip on a normal rate, or because the rest
-is above normal by itself, by this many standard deviations. Two stray failures beside a blip pass neither."""
+LASTING_IF_EVEN, LASTING = 3.0, 3.5
+"""... above normal by itself, by this many standard deviations: the first where one rate all along is at least as
+likely as a blip on a normal rate. Two stray failures beside a blip pass neither."""
 NEAR_ENOUGH = 0.87
 """The measured rate must reach this share of `multiplier`: well between 1.5 and 2 times normal, so that a true doubling
 is found and a rise by half is not, though both are measured with an error."""
@@ -53,8 +53,9 @@ RECOVERED = 6.0
 """Evidence, e^6 = 400 to 1, for the normal rate over one between it and the spike's ..."""
 BETWEEN, LEAST_BETWEEN = 1.25, 1.5
 """... which is the root of 1.25 times the spike's ratio: 1.6 for a doubling, 3.2 for eight times normal."""
-IMPROVED, IMPROVED_BLOCKS = 10.0, 6
-"""Evidence, and half an hour, for at most half the normal rate: then what came before is forgotten at once."""
+IMPROVED, IMPROVED_BLOCKS = 15.0, 36
+"""Evidence, and three hours, for at most half the normal rate: then what came before is forgotten at once. Sooner, and
+what is forgotten for a quiet hour makes the next ordinary one a spike."""
 PEAK_REQUESTS, PEAK_BUCKETS = 10, 6  # a peak is measured over a minute and ten requests, or it is an accident
 
 
@@ -107,6 +108,11 @@ class ErrorSpikeDetector(RequestLedger):
                 continue
             if found.failures < max(self._min_failures, needed * found.requests):
                 continue
+            if (
+                most_significance(normal, found.requests, found.failures, (end - begin) / BUCKETS_PER_HOLD)
+                < SIGNIFICANT**2
+            ):
+                continue
             part = slice(found.first, found.last + 1)
             stretch = bucket[part], requests[part], failures[part]
             blip = BLIP_BUCKETS if found.first >= by_bucket else BLIP_BUCKETS + BUCKETS_PER_HOLD
@@ -120,9 +126,10 @@ class ErrorSpikeDetector(RequestLedger):
     ) -> bool:
         holds = float(bucket[-1] - bucket[0]) / BUCKETS_PER_HOLD
         counting = failures_of(normal, bucket, requests, failures)
-        is_even = rest.evenness >= EVEN * counting.dispersion
-        by_failures = counting.significance(found.requests, found.failures, holds) >= SIGNIFICANT**2 and (
-            is_even or counting.significance(rest.requests, rest.failures) >= LASTING**2
+        lasting = (LASTING_IF_EVEN if rest.evenness >= 0.0 else LASTING) ** 2
+        by_failures = (
+            counting.significance(found.requests, found.failures, holds) >= SIGNIFICANT**2
+            and counting.significance(rest.requests, rest.failures) >= lasting
         )
         if normal.moments < 0.0:
             return by_failures
@@ -135,7 +142,7 @@ class ErrorSpikeDetector(RequestLedger):
         if counting.significance(found.requests, seen, holds) < SIGNIFICANT**2:
             return False
         outside = np.r_[0 : rest.begin, rest.end : len(bucket)]
-        return counting.significance(rest.requests, moments(bucket[outside], failures[outside])) >= LASTING**2
+        return counting.significance(rest.requests, moments(bucket[outside], failures[outside])) >= lasting
 
     def _alert(self, normal: Normal, spike: Excursion) -> Event:
         state = self._state

@@ -221,12 +221,15 @@ class RequestLedger(ABC):
     def _recent(self) -> tuple[Integers, Floats, Floats]:
         """Bucket, requests and failures of what is not normal yet; the oldest by block."""
         state = self._state
-        blocks = self._blocks_before_ring()
-        return (
-            np.array([*(entry[0] * BUCKETS_PER_HOLD for entry in blocks), *state.ring_bucket]),
-            np.array([*(entry[1] for entry in blocks), *state.ring_requests], dtype=np.float64),
-            np.array([*(entry[2] for entry in blocks), *state.ring_failures], dtype=np.float64),
-        )
+        bucket = np.array(state.ring_bucket, dtype=np.int64)
+        requests = np.array(state.ring_requests, dtype=np.float64)
+        failures = np.array(state.ring_failures, dtype=np.float64)
+        if blocks := self._blocks_before_ring():
+            before = np.array([entry[:3] for entry in blocks])
+            bucket = np.concatenate((before[:, 0] * BUCKETS_PER_HOLD, bucket))
+            requests = np.concatenate((before[:, 1], requests))
+            failures = np.concatenate((before[:, 2], failures))
+        return bucket, requests, failures
 
     def _admit(self) -> None:
         """Blocks that are old enough become part of normal, unless something is suspected."""
