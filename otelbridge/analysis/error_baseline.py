@@ -2,9 +2,10 @@
 
 Fed with blocks of (requests, failures). The rate is pooled from the newest blocks: as many as it takes to have seen
 enough failures to know it, at least two hours' worth, so that a rate that follows the time of day is followed, and at
-most twelve. Blocks far above the rest count no more than a block may: a short incident must not hide the next one. The
-scatter of the blocks around the rate of the same two hours, beyond that of independent failures, is measured too, and
-how long a deviation lasts: failures come in bursts, and what is a burst must not be called significant.
+most two days', where failures are rare. Blocks far above the rest count no more than a block may: a short incident must
+not hide the next one. The scatter of the blocks around the rate of the same two hours, beyond that of independent
+failures, is measured too, and how long a deviation lasts: failures come in bursts, and what is a burst must not be
+called significant.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 A spike is a rate above `multiplier` times normal for the whole of `hold_seconds`. Three questions are asked when a time
 bucket closes, and all three must be answered yes: did the rate stay above without a break for that long (`excursion`),
-is it that high, and could it be chance, given how much this series' failures scatter anyway (`error_baseline`)? What is
-normal lags behind and stands still while anything is suspected, so that a slow rise is not learnt while it happens.
+is it that high, and could it be `chance`, given how much this series' failures scatter anyway (`error_baseline`)? What
+is normal lags behind and stands still while anything is suspected, so that a slow rise is not learnt while it happens.
 
 Time comes from the timestamps alone. A request that comes late counts in the current bucket: the outcome depends on the
 order of arrival at most by a bucket, and never on how arrivals are cut into batches.
@@ -34,6 +34,7 @@ from otelbridge.analysis.request_ledger import (
     SETTLED_BLOCKS,
     Event,
     RequestLedger,
+    counts,
 )
 
 MIN_FAILURES = 5.0
@@ -227,7 +228,7 @@ class ErrorSpikeDetector(RequestLedger):
             return None
         keep = max(READY_BLOCKS, blocks - LAG_BLOCKS - 1)
         state.base_requests, state.base_failures = state.base_requests[-keep:], state.base_failures[-keep:]
-        state.base_moments, state.older = state.base_moments[-keep:], []
+        state.base_moments, state.older = state.base_moments[-keep:], counts()
         state.better, state.better_block = 0.0, state.block
         self._learn()
         return {

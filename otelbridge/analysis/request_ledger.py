@@ -56,7 +56,8 @@ def counts(values: Iterable[int] = ()) -> MutableSequence[int]:
 class State(msgspec.Struct, array_like=True):
     """What is kept between arrivals. Blocks that are not normal yet: (block, requests, failures, moments).
 
-    Older than what is kept by block, but still of use where failures are rare: (requests, failures, moments) by hour.
+    `older` is what came before the blocks of the baseline: requests, failures and moments of an hour, one after the
+    other, of use where failures are rare.
     """
 
     bucket: int = -1
@@ -87,7 +88,7 @@ class State(msgspec.Struct, array_like=True):
     moment: int = -MOMENT_BUCKETS
     block_moments: int = 0
     base_moments: bytes = b""
-    older: list[tuple[int, int, int]] = msgspec.field(default_factory=list)
+    older: MutableSequence[int] = msgspec.field(default_factory=counts)
 
 
 def _moments(failures: Iterable[int]) -> bytes:
@@ -95,13 +96,13 @@ def _moments(failures: Iterable[int]) -> bytes:
     return bytes(min(failed, MOMENTS_PER_BLOCK) for failed in failures)
 
 
-_COUNTS = ("ring_requests", "ring_failures", "base_requests", "base_failures")
+_COUNTS = ("ring_requests", "ring_failures", "base_requests", "base_failures", "older")
 
 
 class RequestLedger(ABC):
     """One series of requests.
 
-    State: at most 8 KiB: an hour of buckets and 12 hours of blocks, two counters each.
+    State: at most 8 KiB: an hour of buckets, 12 hours of blocks and 36 hours before them, two or three counters each.
     """
 
     def __init__(self, hold_seconds: float) -> None:
@@ -255,16 +256,18 @@ class RequestLedger(ABC):
         while len(state.base_requests) >= MAX_BLOCKS + BLOCKS_PER_HOUR:
             columns = (state.base_requests, state.base_failures, state.base_moments)
             requests, failures, seen = (min(MOST, sum(column[:BLOCKS_PER_HOUR])) for column in columns)
-            state.older = [*state.older, (requests, failures, seen)][-MAX_OLDER:]
+            state.older.extend((requests, failures, seen))
+            del state.older[: -3 * MAX_OLDER]
             del state.base_requests[:BLOCKS_PER_HOUR], state.base_failures[:BLOCKS_PER_HOUR]
             state.base_moments = state.base_moments[BLOCKS_PER_HOUR:]
 
     def _learn(self) -> None:
         state = self._state
-        known = len(state.base_requests) >= READY_BLOCKS and sum(state.base_requests) >= READY_REQUESTS
-        self._normal = (
-            estimate(state.base_requests, state.base_failures, state.base_moments, state.older) if known else None
-        )
+        if len(state.base_requests) < READY_BLOCKS or sum(state.base_requests) < READY_REQUESTS:
+            self._normal = None
+            return
+        older = list(zip(state.older[::3], state.older[1::3], state.older[2::3], strict=True))
+        self._normal = estimate(state.base_requests, state.base_failures, state.base_moments, older)
 
     def _adopt(self) -> None:
         """The last two hours are the new normal, whatever was suspected."""
@@ -272,7 +275,7 @@ class RequestLedger(ABC):
         state.base_requests = counts(entry[1] for entry in state.pending[-MIN_BLOCKS:])
         state.base_failures = counts(entry[2] for entry in state.pending[-MIN_BLOCKS:])
         state.base_moments = bytes(entry[3] for entry in state.pending[-MIN_BLOCKS:])
-        state.pending, state.older = [], []
+        state.pending, state.older = [], counts()
         self._learn()
 
     def _forget_before(self, bucket: int) -> None:
