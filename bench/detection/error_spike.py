@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
@@ -82,10 +82,17 @@ def cost() -> list[str]:
 
 def report(streams: int, seed: int) -> Iterator[str]:
     """A table by scenario and rate, and one of sums."""
+    yield from tables(streams, seed, POSITIVE, NEGATIVE)
+    yield ""
+    yield table(["ns/update", "ns/element of update_many", "bytes/series"], [cost()])
+
+
+def tables(streams: int, seed: int, positive: Mapping[str, Builder], negative: Mapping[str, Builder]) -> Iterator[str]:
+    """Both tables, of any scenarios."""
     rows, sums = [], []
     for rate in RATES:
         by_sign: dict[str, dict[str, list[Score]]] = {}
-        for sign, scenarios in (("+", POSITIVE), ("-", NEGATIVE)):
+        for sign, scenarios in (("+", positive), ("-", negative)):
             for name, builder in scenarios.items():
                 rival = evaluate(naive, name, builder, rate, max(1, streams // 10), seed)
                 score = evaluate(ours, name, builder, rate, streams, seed)
@@ -98,8 +105,6 @@ def report(streams: int, seed: int) -> Iterator[str]:
     yield table(["", "scenario", "requests/s", *HEADER], rows)
     yield ""
     yield table(["detector", "requests/s", "", *HEADER], sums)
-    yield ""
-    yield table(["ns/update", "ns/element of update_many", "bytes/series"], [cost()])
     yield f"\n{streams} streams a scenario, seed {seed}; streams last {HOURS} hours by requests a second."
 
 

@@ -21,13 +21,17 @@ MINUTE, HOUR = 60, 3600
 
 @dataclass(slots=True)
 class Plan:
-    """What a stream is drawn from; the builders of scenarios change it."""
+    """What a stream is drawn from; the builders of scenarios change it.
+
+    Failures come in clusters of `cluster` on average, each over `cluster_seconds` or as long as 20 requests take.
+    """
 
     random: np.random.Generator
     rate: float
     traffic: Floats
     error_rate: Floats
     cluster: float = 1.0
+    cluster_seconds: int | None = None
     changes: list[tuple[int, int]] = field(default_factory=list)
 
     @property
@@ -84,7 +88,8 @@ def draw(builder: Builder, rate: float, random: np.random.Generator) -> Stream:
         clusters = random.poisson(plan.traffic * plan.error_rate / plan.cluster)
         sizes = np.repeat(np.arange(seconds), clusters)
         size = random.geometric(1.0 / plan.cluster, len(sizes))
-        at = np.repeat(sizes, size) + random.integers(0, max(1, int(20 / max(plan.rate, 1.0))) + 2, int(size.sum()))
+        lasting = plan.cluster_seconds or max(1, int(20 / max(plan.rate, 1.0))) + 2
+        at = np.repeat(sizes, size) + random.integers(0, lasting, int(size.sum()))
         failures = np.bincount(np.minimum(at, seconds - 1), minlength=seconds)
         requests = np.maximum(requests, failures)
     return Stream(requests, failures.astype(np.int64), plan.changes)
@@ -133,7 +138,7 @@ def _bursty_spike(plan: Plan) -> None:
 
 
 def _spike_in_daily_traffic(plan: Plan) -> None:
-    _daily_traffic(plan)
+    daily_traffic(plan)
     plan.spike(plan.moment(), plan.minutes(30, 90), plan.random.uniform(4, 8))
 
 
@@ -163,7 +168,7 @@ def _blip_then_spike(plan: Plan) -> None:
 
 
 def _jittery_spike(plan: Plan) -> None:
-    plan.error_rate *= np.exp(_wander(plan, 0.15, 5 * MINUTE))
+    plan.error_rate *= np.exp(wander(plan, 0.15, 5 * MINUTE))
     start, length = plan.moment(), plan.minutes(45, 90)
     plan.error_rate[start : start + length] *= plan.random.uniform(4, 7)
     np.minimum(plan.error_rate, 0.95, out=plan.error_rate)
@@ -187,13 +192,14 @@ def _deploys(plan: Plan) -> None:
 
 
 def _daily_rate(plan: Plan) -> None:
-    _daily_traffic(plan)
+    daily_traffic(plan)
     phase = plan.random.uniform(0, 2 * np.pi)
     wave = np.sin(np.arange(plan.seconds) / (24 * HOUR) * 2 * np.pi + phase)
     plan.error_rate *= np.exp(0.5 * np.log(plan.random.uniform(1.5, 3.0)) * wave)
 
 
-def _daily_traffic(plan: Plan) -> None:
+def daily_traffic(plan: Plan) -> None:
+    """A day's wave of requests."""
     phase = plan.random.uniform(0, 2 * np.pi)
     wave = np.sin(np.arange(plan.seconds) / (24 * HOUR) * 2 * np.pi + phase)
     plan.traffic *= 1.0 + plan.random.uniform(0.4, 0.9) * wave
@@ -224,10 +230,11 @@ def _strays(plan: Plan) -> None:
 
 
 def _wandering(plan: Plan) -> None:
-    plan.error_rate *= np.exp(_wander(plan, plan.random.uniform(0.1, 0.25), plan.minutes(2, 20)))
+    plan.error_rate *= np.exp(wander(plan, plan.random.uniform(0.1, 0.25), plan.minutes(2, 20)))
 
 
-def _wander(plan: Plan, sigma: float, seconds: int) -> Floats:
+def wander(plan: Plan, sigma: float, seconds: int) -> Floats:
+    """The logarithm of a factor that deviates by `sigma`, for so many seconds."""
     steps = plan.seconds // 30 + 2
     keep = float(np.exp(-30 / seconds))
     noise = plan.random.normal(0, sigma * np.sqrt(1 - keep * keep), steps)

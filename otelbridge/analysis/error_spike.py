@@ -2,8 +2,8 @@
 
 A spike is a rate above `multiplier` times normal for the whole of `hold_seconds`. Three questions are asked when a time
 bucket closes, and all three must be answered yes: did the rate stay above without a break for that long (`excursion`),
-is it that high, and could it be chance, given how much this series' failures scatter anyway (`error_baseline`)? What is
-normal lags behind and stands still while anything is suspected, so that a slow rise is not learnt while it happens.
+is it that high, and could it be `chance`, given how much this series' failures scatter anyway (`error_baseline`)? What
+is normal lags behind and stands still while anything is suspected, so that a slow rise is not learnt while it happens.
 
 Time comes from the timestamps alone. A request that comes late counts in the current bucket: the outcome depends on the
 order of arrival at most by a bucket, and never on how arrivals are cut into batches.
@@ -15,8 +15,18 @@ import math
 
 import numpy as np
 
-from otelbridge.analysis.error_baseline import Normal
-from otelbridge.analysis.excursion import DOUBLED, Excursion, deviance, evidence, excursions, without_densest
+from otelbridge.analysis.chance import failures_of, moments, moments_of, most_significance
+from otelbridge.analysis.error_baseline import FLOOR_RATE, Normal
+from otelbridge.analysis.excursion import (
+    DOUBLED,
+    Excursion,
+    Floats,
+    Integers,
+    Rest,
+    evidence,
+    excursions,
+    without_densest,
+)
 from otelbridge.analysis.request_ledger import (
     BUCKETS_PER_HOLD,
     LAG_BLOCKS,
@@ -24,19 +34,18 @@ from otelbridge.analysis.request_ledger import (
     SETTLED_BLOCKS,
     Event,
     RequestLedger,
+    counts,
 )
 
-FLOOR_RATE = 5e-4
-"""Normal is at least this: at 100 requests/s a failure every 20 s. Twice nothing is nothing."""
 MIN_FAILURES = 5.0
-SIGNIFICANT = 5.0
-"""In standard deviations: 3e-7 one-sided. Some 3000 overlapping stretches a day are looked at."""
+SIGNIFICANT = 4.25
+"""In standard deviations: 1e-5 one-sided. A day has some hundred stretches that do not overlap."""
 BLIP_BUCKETS = 27
 """Nine tenths of the hold: without so long a part, the densest, a spike must still be one ..."""
-EVEN, LASTING = 2.5, 3.0
-"""... because it is more likely (e^2.5 = 12 to 1) one rate all along than a blip on a normal rate, or because the rest
-is above normal by itself, by this many standard deviations. Two stray failures beside a blip pass neither."""
-NEAR_ENOUGH = 0.9
+LASTING_IF_EVEN, LASTING = 3.0, 3.5
+"""... above normal by itself, by this many standard deviations: the first where one rate all along is at least as
+likely as a blip on a normal rate. Two stray failures beside a blip pass neither."""
+NEAR_ENOUGH = 0.87
 """The measured rate must reach this share of `multiplier`: well between 1.5 and 2 times normal, so that a true doubling
 is found and a rise by half is not, though both are measured with an error."""
 SUSPECTED, MOST_SUSPECTED = 2.5, 12.0
@@ -45,8 +54,9 @@ RECOVERED = 6.0
 """Evidence, e^6 = 400 to 1, for the normal rate over one between it and the spike's ..."""
 BETWEEN, LEAST_BETWEEN = 1.25, 1.5
 """... which is the root of 1.25 times the spike's ratio: 1.6 for a doubling, 3.2 for eight times normal."""
-IMPROVED, IMPROVED_BLOCKS = 10.0, 6
-"""Evidence, and half an hour, for at most half the normal rate: then what came before is forgotten at once."""
+IMPROVED, IMPROVED_BLOCKS = 15.0, 36
+"""Evidence, and three hours, for at most half the normal rate: then what came before is forgotten at once. Sooner, and
+what is forgotten for a quiet hour makes the next ordinary one a spike."""
 PEAK_REQUESTS, PEAK_BUCKETS = 10, 6  # a peak is measured over a minute and ten requests, or it is an accident
 
 
@@ -87,35 +97,67 @@ class ErrorSpikeDetector(RequestLedger):
         return self._alert(normal, spike) if spike else None
 
     def _spike(self, normal: Normal) -> Excursion | None:
+        """A stretch that goes on, is long enough, high enough, no chance and no blip."""
         state = self._state
         rate = max(normal.rate, FLOOR_RATE)
         needed = min(NEAR_ENOUGH * self._multiplier * rate, (1.0 + rate) / 2.0)
-        bucket = np.array(state.ring_bucket)
-        requests = np.array(state.ring_requests, dtype=np.float64)
-        failures = np.array(state.ring_failures, dtype=np.float64)
+        bucket, requests, failures = self._recent()
+        by_bucket = len(bucket) - len(state.ring_bucket)
         for found in excursions(bucket, requests, failures, rate, normal.dispersion):
-            blocks = (state.ring_bucket[found.last] - state.ring_bucket[found.first]) / BUCKETS_PER_HOLD
-            if blocks < 1.0 or found.failures < self._min_failures:
+            begin, end = int(bucket[found.first]), int(bucket[found.last])
+            if end - begin < BUCKETS_PER_HOLD or state.bucket - end > BUCKETS_PER_HOLD:
                 continue
-            scatter = normal.dispersion * (1.0 + (normal.persistence - 1.0) * (1.0 - 1.0 / blocks))
-            if not _is_above(normal, found.requests, found.failures, needed, SIGNIFICANT**2 * scatter):
+            if found.failures < max(self._min_failures, needed * found.requests):
                 continue
-            rest = without_densest(found, bucket, requests, failures, rate, BLIP_BUCKETS)
-            beyond = 0.0 if rest.evenness >= EVEN * normal.dispersion else LASTING**2 * normal.dispersion
-            if _is_above(normal, rest.requests, rest.failures, needed, beyond):
+            if (
+                most_significance(normal, found.requests, found.failures, (end - begin) / BUCKETS_PER_HOLD)
+                < SIGNIFICANT**2
+            ):
+                continue
+            part = slice(found.first, found.last + 1)
+            stretch = bucket[part], requests[part], failures[part]
+            blip = BLIP_BUCKETS if found.first >= by_bucket else BLIP_BUCKETS + BUCKETS_PER_HOLD
+            rest = without_densest(*stretch, rate, blip)
+            if rest.failures >= needed * rest.requests and self._is_certain(normal, found, *stretch, rest):
                 return found
         return None
+
+    def _is_certain(
+        self, normal: Normal, found: Excursion, bucket: Integers, requests: Floats, failures: Floats, rest: Rest
+    ) -> bool:
+        holds = float(bucket[-1] - bucket[0]) / BUCKETS_PER_HOLD
+        counting = failures_of(normal, bucket, requests, failures)
+        lasting = (LASTING_IF_EVEN if rest.evenness >= 0.0 else LASTING) ** 2
+        by_failures = (
+            counting.significance(found.requests, found.failures, holds) >= SIGNIFICANT**2
+            and counting.significance(rest.requests, rest.failures) >= lasting
+        )
+        if normal.moments < 0.0:
+            return by_failures
+        seen = moments(bucket, failures)
+        if seen < self._min_failures:
+            return False
+        if by_failures:
+            return True
+        counting = moments_of(normal)
+        if counting.significance(found.requests, seen, holds) < SIGNIFICANT**2:
+            return False
+        outside = np.r_[0 : rest.begin, rest.end : len(bucket)]
+        return counting.significance(rest.requests, moments(bucket[outside], failures[outside])) >= lasting
 
     def _alert(self, normal: Normal, spike: Excursion) -> Event:
         state = self._state
         baseline = max(normal.rate, FLOOR_RATE)
         rate = spike.failures / spike.requests
-        state.alarm_start = state.ring_bucket[spike.first] * self._width
+        blocks = self._blocks_before_ring()
+        first = spike.first - len(blocks)
+        begin = state.ring_bucket[first] if first >= 0 else blocks[first][0] * BUCKETS_PER_HOLD
+        state.alarm_start = begin * self._width
         state.ratio = rate / baseline
         state.relief, state.low_bucket, state.peak = 0.0, -1, 0.0
         state.better, state.pending = 0.0, []
         state.peak_bucket, state.peak_requests, state.peak_failures = -1, 0, 0
-        for at in range(spike.first, len(state.ring_bucket)):
+        for at in range(max(0, first), len(state.ring_bucket)):
             self._measure_peak(state.ring_bucket[at], state.ring_requests[at], state.ring_failures[at])
         return {
             "kind": "alert",
@@ -186,6 +228,7 @@ class ErrorSpikeDetector(RequestLedger):
             return None
         keep = max(READY_BLOCKS, blocks - LAG_BLOCKS - 1)
         state.base_requests, state.base_failures = state.base_requests[-keep:], state.base_failures[-keep:]
+        state.base_moments, state.older = state.base_moments[-keep:], counts()
         state.better, state.better_block = 0.0, state.block
         self._learn()
         return {
@@ -194,10 +237,3 @@ class ErrorSpikeDetector(RequestLedger):
             "start": (state.block - blocks) * BUCKETS_PER_HOLD * self._width,
             "baseline": (self._normal or normal).rate,
         }
-
-
-def _is_above(normal: Normal, requests: float, failures: float, needed_rate: float, deviance_least: float) -> bool:
-    if requests <= 0.0 or failures < needed_rate * requests:
-        return False
-    known = max(normal.failures, normal.requests * FLOOR_RATE)
-    return deviance(requests, failures, normal.requests, known) >= deviance_least

@@ -119,44 +119,31 @@ class Rest:
         failures: in it.
         evenness: log-likelihood of one rate all along over that of an own rate in the dense part and the normal rate
             in the rest.
+        begin: of the dense part.
+        end: of it.
     """
 
     requests: float
     failures: float
     evenness: float
+    begin: int
+    end: int
 
 
-def without_densest(
-    found: Excursion, bucket: Integers, requests: Floats, failures: Floats, normal: float, buckets: int
-) -> Rest:
-    """What is left of a stretch without the part of at most this many buckets that speaks most for an elevated rate."""
-    part = slice(found.first, found.last + 1)
-    at, total, failed = bucket[part], requests[part], failures[part]
-    rate = found.failures / found.requests
-    sums = np.concatenate(([0.0], np.cumsum(evidence(total, failed, normal, 1.0, max(rate / normal, DOUBLED)))))
+def without_densest(at: Integers, total: Floats, failed: Floats, normal: float, buckets: int) -> Rest:
+    """What is left of a stretch without the part of at most this many buckets that has most failures beyond normal."""
+    requests, failures = float(total.sum()), float(failed.sum())
+    sums = np.concatenate(([0.0], np.cumsum(failed - total * normal)))
     ends = np.searchsorted(at, at + buckets)
     begin = int(np.argmax(sums[ends] - sums[:-1]))
     end = int(ends[begin])
     dense_total, dense_failed = float(total[begin:end].sum()), float(failed[begin:end].sum())
-    rest_total, rest_failed = found.requests - dense_total, found.failures - dense_failed
+    rest_total, rest_failed = requests - dense_total, failures - dense_failed
     evenness = (
-        _fit(found.failures, rate) - _fit(dense_failed, dense_failed / dense_total) - _fit(rest_failed, normal)
-    ) - (found.requests * rate - dense_failed - rest_total * normal)
-    return Rest(rest_total, rest_failed, evenness)
+        _fit(failures, failures / requests) - _fit(dense_failed, dense_failed / dense_total) - _fit(rest_failed, normal)
+    ) - (failures - dense_failed - rest_total * normal)
+    return Rest(rest_total, rest_failed, evenness, begin, end)
 
 
 def _fit(failures: float, rate: float) -> float:
     return failures * math.log(rate) if failures > 0.0 else 0.0
-
-
-def deviance(requests: float, failures: float, normal_requests: float, normal_failures: float) -> float:
-    """How badly one common rate explains two samples: twice the log-likelihood ratio, Poisson.
-
-    Its square root is a z score that allows for how well the normal rate is known and holds at small counts too.
-    """
-    common = (failures + normal_failures) / (requests + normal_requests)
-    return 2.0 * (_term(failures, requests * common) + _term(normal_failures, normal_requests * common))
-
-
-def _term(observed: float, expected: float) -> float:
-    return observed * math.log(observed / expected) - (observed - expected) if observed > 0.0 else expected

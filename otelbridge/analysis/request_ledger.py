@@ -14,8 +14,17 @@ from itertools import accumulate
 from typing import Any
 
 import msgspec
+import numpy as np
 
-from otelbridge.analysis.error_baseline import MAX_BLOCKS, MIN_BLOCKS, Normal, estimate
+from otelbridge.analysis.error_baseline import (
+    MAX_BLOCKS,
+    MIN_BLOCKS,
+    MOMENT_BUCKETS,
+    MOMENTS_PER_BLOCK,
+    Normal,
+    estimate,
+)
+from otelbridge.analysis.excursion import Integers
 from otelbridge.analysis.time_buckets import Floats, count, is_measured
 
 Event = dict[str, Any]
@@ -26,6 +35,8 @@ RING = 360
 """Buckets with traffic that are kept: an hour, or 10 h at one request in 100 s."""
 LAG_BLOCKS = 2
 """A block becomes part of normal two blocks late: significance may take that long at low traffic."""
+BLOCKS_PER_HOUR, MAX_OLDER = 12, 36
+"""Three times as far back as by block."""
 READY_BLOCKS, READY_REQUESTS = 4, 50
 """Before that nothing is called normal, so a service that starts with failures is silent."""
 LONGEST_SUSPICION_BLOCKS = 24
@@ -43,7 +54,11 @@ def counts(values: Iterable[int] = ()) -> MutableSequence[int]:
 
 
 class State(msgspec.Struct, array_like=True):
-    """What is kept between arrivals. Blocks that are not normal yet: (block, requests, failures)."""
+    """What is kept between arrivals. Blocks that are not normal yet: (block, requests, failures, moments).
+
+    `older` is what came before the blocks of the baseline: requests, failures and moments of an hour, one after the
+    other, of use where failures are rare.
+    """
 
     bucket: int = -1
     requests: int = 0
@@ -55,7 +70,7 @@ class State(msgspec.Struct, array_like=True):
     block: int = -1
     block_requests: int = 0
     block_failures: int = 0
-    pending: list[tuple[int, int, int]] = msgspec.field(default_factory=list)
+    pending: list[tuple[int, ...]] = msgspec.field(default_factory=list)
     base_requests: MutableSequence[int] = msgspec.field(default_factory=counts)
     base_failures: MutableSequence[int] = msgspec.field(default_factory=counts)
     suspicion: float = 0.0
@@ -70,15 +85,24 @@ class State(msgspec.Struct, array_like=True):
     peak_bucket: int = -1
     peak_requests: int = 0
     peak_failures: int = 0
+    moment: int = -MOMENT_BUCKETS
+    block_moments: int = 0
+    base_moments: bytes = b""
+    older: MutableSequence[int] = msgspec.field(default_factory=counts)
 
 
-_COUNTS = ("ring_requests", "ring_failures", "base_requests", "base_failures")
+def _moments(failures: Iterable[int]) -> bytes:
+    """What moments a block of this many failures holds at most, where an older version did not count them."""
+    return bytes(min(failed, MOMENTS_PER_BLOCK) for failed in failures)
+
+
+_COUNTS = ("ring_requests", "ring_failures", "base_requests", "base_failures", "older")
 
 
 class RequestLedger(ABC):
     """One series of requests.
 
-    State: at most 8 KiB: an hour of buckets and 12 hours of blocks, two counters each.
+    State: at most 8 KiB: an hour of buckets, 12 hours of blocks and 36 hours before them, two or three counters each.
     """
 
     def __init__(self, hold_seconds: float) -> None:
@@ -129,6 +153,9 @@ class RequestLedger(ABC):
         saved.ring_bucket = counts(accumulate(saved.ring_bucket))
         for name in _COUNTS:
             setattr(saved, name, counts(getattr(saved, name)))
+        saved.pending = [(*entry, *_moments(entry[2:3])[len(entry) - 3 :]) for entry in saved.pending]
+        if not saved.base_moments:
+            saved.base_moments = _moments(saved.base_failures)
         self._learn()
 
     def _count(self, bucket: int, requests: int, failures: int) -> Event | None:
@@ -143,7 +170,11 @@ class RequestLedger(ABC):
                 return None
             event = self._close()
             self._state = state = State(
-                bucket=bucket, base_requests=state.base_requests, base_failures=state.base_failures
+                bucket=bucket,
+                base_requests=state.base_requests,
+                base_failures=state.base_failures,
+                base_moments=state.base_moments,
+                older=state.older,
             )
         state.late = 0
         state.requests = min(MOST, state.requests + requests)
@@ -172,11 +203,34 @@ class RequestLedger(ABC):
         state = self._state
         if block != state.block:
             if state.block_requests:
-                state.pending.append((state.block, min(MOST, state.block_requests), min(MOST, state.block_failures)))
-            state.block, state.block_requests, state.block_failures = block, 0, 0
+                requests_seen, failures_seen = min(MOST, state.block_requests), min(MOST, state.block_failures)
+                state.pending.append((state.block, requests_seen, failures_seen, state.block_moments))
+            state.block, state.block_requests, state.block_failures, state.block_moments = block, 0, 0, 0
             self._admit()
         state.block_requests += requests
         state.block_failures += failures
+        if failures and state.bucket - state.moment >= MOMENT_BUCKETS:
+            state.moment = state.bucket
+            state.block_moments += 1
+
+    def _blocks_before_ring(self) -> list[tuple[int, ...]]:
+        """Blocks that are not normal yet and have left the ring."""
+        state = self._state
+        gone = state.ring_bucket[0] // BUCKETS_PER_HOLD
+        return [entry for entry in state.pending if entry[0] < gone]
+
+    def _recent(self) -> tuple[Integers, Floats, Floats]:
+        """Bucket, requests and failures of what is not normal yet; the oldest by block."""
+        state = self._state
+        bucket = np.array(state.ring_bucket, dtype=np.int64)
+        requests = np.array(state.ring_requests, dtype=np.float64)
+        failures = np.array(state.ring_failures, dtype=np.float64)
+        if blocks := self._blocks_before_ring():
+            before = np.array([entry[:3] for entry in blocks])
+            bucket = np.concatenate((before[:, 0] * BUCKETS_PER_HOLD, bucket))
+            requests = np.concatenate((before[:, 1], requests))
+            failures = np.concatenate((before[:, 2], failures))
+        return bucket, requests, failures
 
     def _admit(self) -> None:
         """Blocks that are old enough become part of normal, unless something is suspected."""
@@ -192,20 +246,36 @@ class RequestLedger(ABC):
         del state.pending[: len(ready)]
         for base, place in ((state.base_requests, 1), (state.base_failures, 2)):
             base.extend(entry[place] for entry in ready)
-            del base[:-MAX_BLOCKS]
+        state.base_moments += bytes(entry[3] for entry in ready)
+        self._shorten()
         self._learn()
+
+    def _shorten(self) -> None:
+        """An hour at a time becomes one number."""
+        state = self._state
+        while len(state.base_requests) >= MAX_BLOCKS + BLOCKS_PER_HOUR:
+            columns = (state.base_requests, state.base_failures, state.base_moments)
+            requests, failures, seen = (min(MOST, sum(column[:BLOCKS_PER_HOUR])) for column in columns)
+            state.older.extend((requests, failures, seen))
+            del state.older[: -3 * MAX_OLDER]
+            del state.base_requests[:BLOCKS_PER_HOUR], state.base_failures[:BLOCKS_PER_HOUR]
+            state.base_moments = state.base_moments[BLOCKS_PER_HOUR:]
 
     def _learn(self) -> None:
         state = self._state
-        known = len(state.base_requests) >= READY_BLOCKS and sum(state.base_requests) >= READY_REQUESTS
-        self._normal = estimate(state.base_requests, state.base_failures) if known else None
+        if len(state.base_requests) < READY_BLOCKS or sum(state.base_requests) < READY_REQUESTS:
+            self._normal = None
+            return
+        older = list(zip(state.older[::3], state.older[1::3], state.older[2::3], strict=True))
+        self._normal = estimate(state.base_requests, state.base_failures, state.base_moments, older)
 
     def _adopt(self) -> None:
         """The last two hours are the new normal, whatever was suspected."""
         state = self._state
         state.base_requests = counts(entry[1] for entry in state.pending[-MIN_BLOCKS:])
         state.base_failures = counts(entry[2] for entry in state.pending[-MIN_BLOCKS:])
-        state.pending = []
+        state.base_moments = bytes(entry[3] for entry in state.pending[-MIN_BLOCKS:])
+        state.pending, state.older = [], counts()
         self._learn()
 
     def _forget_before(self, bucket: int) -> None:

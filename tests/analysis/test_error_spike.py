@@ -4,6 +4,7 @@ import itertools
 import math
 from typing import Any
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -189,3 +190,86 @@ def test_state_is_bounded() -> None:
             largest = max(largest, len(detector.snapshot()))
 
     assert largest <= MAX_BYTES
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_eight_times_normal_is_found_at_a_request_in_ten_seconds(seed: int) -> None:
+    times, failed = requests(0.1, 20, 0.02, (16, 30, 0.16), seed=seed)
+
+    alerts = [event for event in ErrorSpikeDetector().update_many(times, failed) if event["kind"] == "alert"]
+
+    assert [16 * HOUR <= alert["time"] <= 16.7 * HOUR for alert in alerts] == [True]
+
+
+def test_most_triplings_are_found_at_a_request_in_ten_seconds() -> None:
+    found = 0
+    for seed in range(20):
+        times, failed = requests(0.1, 20, 0.04, (16, 90, 0.12), seed=seed)
+        found += kinds(ErrorSpikeDetector().update_many(times, failed)).count("alert")
+
+    assert found >= 18
+
+
+def clustered(seed: int, size: int) -> tuple[Floats, Floats]:
+    """A request in ten seconds, and once in two hours one that fails and is retried `size` times within 20 s."""
+    random = np.random.default_rng(seed)
+    times = random.uniform(0, 48 * HOUR, 48 * 360)
+    retried = (random.uniform(0, 48 * HOUR, 24)[:, None] + random.uniform(0, 20, (24, size))).ravel()
+    order = np.argsort(np.concatenate([times, retried]))
+    return np.concatenate([times, retried])[order], np.concatenate([np.zeros(len(times)), np.ones(len(retried))])[order]
+
+
+def test_clusters_that_meet_are_no_spike_at_a_request_in_ten_seconds() -> None:
+    alerts = [kinds(ErrorSpikeDetector().update_many(*clustered(seed, 10))).count("alert") for seed in range(12)]
+
+    assert sum(alerts) <= 1
+
+
+def test_steady_failures_are_silent_at_a_request_in_ten_seconds() -> None:
+    alerts = [
+        kinds(ErrorSpikeDetector().update_many(*requests(0.1, 48, rate, seed=seed))).count("alert")
+        for rate in (0.01, 0.05)
+        for seed in range(5)
+    ]
+
+    assert sum(alerts) == 0
+
+
+def test_a_blip_whose_first_bucket_is_hardly_touched_is_silent() -> None:
+    detector = ErrorSpikeDetector()
+    failures = [2] * 1000
+    failures[700:705] = [6, 4, 3, 3, 24]  # more strays than usual, and the last second of a bucket
+    failures[705:729] = [200] * 24
+    failures[729:731] = [6, 5]
+
+    events = [
+        event
+        for bucket, failed in enumerate(failures)
+        if (event := detector.update_counts(bucket * 10.0, 1000, failed)) is not None
+    ]
+
+    assert kinds(events) == []
+
+
+def test_a_doubling_too_rare_to_be_told_within_an_hour_is_found_later() -> None:
+    detector, events = ErrorSpikeDetector(), []
+    for bucket in range(16 * 360):
+        every = 7 if bucket >= 13 * 360 else 14
+        if event := detector.update_counts(bucket * 10.0, 10, int(bucket % every == 0)):
+            events.append(event)
+
+    assert kinds(events) == ["alert"]
+    assert 14 * HOUR < events[0]["time"] <= 15 * HOUR
+
+
+def test_a_snapshot_of_before_there_were_moments_is_read() -> None:
+    times, failed = requests(0.1, 20, 0.03, (16, 60, 0.3))
+    before = times < 10 * HOUR
+    detector, old = ErrorSpikeDetector(), ErrorSpikeDetector()
+    detector.update_many(times[before], failed[before])
+    fields = msgspec.msgpack.decode(detector.snapshot())
+    fields[10] = [entry[:3] for entry in fields[10]]
+
+    old.restore(msgspec.msgpack.encode(fields[:25]))
+
+    assert kinds(old.update_many(times[~before], failed[~before])) == ["alert", "recovery"]
