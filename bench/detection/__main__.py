@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 
-PARTS = ("degradation", "error_spike", "error_spike_held_out", "capacity", "cascade")
+PARTS = ("degradation", "error_spike", "error_spike_variations", "capacity", "cascade")
 """Modules of this folder with a `report(streams: int, seed: int) -> Iterator[str]`."""
 
 

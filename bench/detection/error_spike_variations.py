@@ -1,6 +1,7 @@
-"""Error spikes in scenarios that the detector was not made with: other rates, lengths and ways of clustering.
+"""python -m bench.detection --only error_spike_variations: other rates, lengths and ways of clustering.
 
-Each sort of scenario of `request_streams` is here again, two or three times, with what it was tuned on left out.
+Each sort of scenario of `request_streams` is here again, two or three times, so that a number that suits only those is
+noticed. Some are beyond what can be told at all: they show where that begins.
 """
 
 from __future__ import annotations
