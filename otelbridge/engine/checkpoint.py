@@ -14,9 +14,12 @@ from otelbridge.core.component import Parcel
 from otelbridge.core.errors import CannotStart, RetryLater, StateUnreadable
 from otelbridge.engine.progress import Progress, Resumption
 
-# 16 MiB, some seconds of full load. Most parcels are gone a second after they came: what is copied from the write-ahead
-# log to the database later is copied once, or never.
-WAL_PAGES = 4000
+# Parcels and parts of state have kilobytes: with pages of 4 KiB a survivor costs 3.3 us to save and trackers 0.11 us a
+# span, with these 2.0 and 0.08. Larger ones gain little more, and a checkpoint of a few changes writes whole pages, too.
+PAGE_BYTES = 16_384
+# Some seconds of full load. Most parcels are gone a second after they came: what is copied from the write-ahead log to
+# the database later is copied once, or never.
+WAL_PAGES = 16 * 2**20 // PAGE_BYTES
 FORMAT = 1  # raise it when what is saved cannot be read by the version before
 
 PROCESSOR = "processor "
@@ -47,6 +50,7 @@ class CheckpointStore:
         try:
             self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30.0)
             path.chmod(0o600)
+            self._connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")  # of a new file; others keep theirs
             self._connection.execute("PRAGMA auto_vacuum = incremental")  # a backlog of the outbox gives its space back
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute(f"PRAGMA wal_autocheckpoint = {WAL_PAGES}")
