@@ -20,9 +20,9 @@ from otelbridge.core.outcomes import DropReason
 
 OVERHEAD_BYTES = 200  # a row's other columns and its index entries, counted against the capacity
 EXPIRED_AT_ONCE = 1000  # rows of one transaction: it must not hold the write lock for long
-VACUUM_PAGES = 512  # given back to the file system at a time
-WAL_PAGES = 4000  # as in engine/checkpoint.py: whoever of the two commits last copies them
-SPARE_PAGES = 4096  # 16 MiB kept for the next parcels: giving back and growing again costs more than both
+VACUUM_BYTES = 2 * 2**20  # given back to the file system at a time
+WAL_BYTES = 16 * 2**20  # as in engine/checkpoint.py: whoever of the two commits last copies them
+SPARE_BYTES = 16 * 2**20  # kept for the next parcels: giving back and growing again costs more than both
 
 OUTBOX_SCHEMA = """
 CREATE TABLE IF NOT EXISTS outbox (number INTEGER PRIMARY KEY AUTOINCREMENT, exporter TEXT NOT NULL,
@@ -131,7 +131,8 @@ class Outbox:
         try:
             self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30.0)
             self._connection.execute("PRAGMA synchronous = normal")
-            self._connection.execute(f"PRAGMA wal_autocheckpoint = {WAL_PAGES}")
+            ((self._page_bytes,),) = self._connection.execute("PRAGMA page_size")
+            self._connection.execute(f"PRAGMA wal_autocheckpoint = {WAL_BYTES // self._page_bytes}")
             # Some builds of SQLite overwrite what is deleted with zeros, which makes settling three times as expensive
             # (27 us a parcel against 9; bench/outbox.py). The file is as private as its content.
             self._connection.execute("PRAGMA secure_delete = off")
@@ -256,9 +257,9 @@ class Outbox:
     def tidy(self) -> None:
         """Give some of the pages that are free back to the file system."""
         ((free,),) = self._read("PRAGMA freelist_count")
-        if free > SPARE_PAGES:
+        if free * self._page_bytes > SPARE_BYTES:
             try:  # not `execute`, which ends after the first page
-                self._connection.executescript(f"PRAGMA incremental_vacuum({VACUUM_PAGES})")
+                self._connection.executescript(f"PRAGMA incremental_vacuum({VACUUM_BYTES // self._page_bytes})")
             except sqlite3.Error as error:
                 raise RetryLater(f"outbox: {error}") from error
 

@@ -15,11 +15,11 @@ from otelbridge.core.errors import CannotStart, RetryLater, StateUnreadable
 from otelbridge.engine.progress import Progress, Resumption
 
 # Parcels and parts of state have kilobytes: with pages of 4 KiB a survivor costs 3.3 us to save and trackers 0.11 us a
-# span, with these 2.0 and 0.08. Larger ones gain little more, and a checkpoint of a few changes writes whole pages, too.
+# span, with these 2.0 and 0.08. Larger ones gain little more, and a checkpoint of a few changes writes whole pages too.
 PAGE_BYTES = 16_384
 # Some seconds of full load. Most parcels are gone a second after they came: what is copied from the write-ahead log to
 # the database later is copied once, or never.
-WAL_PAGES = 16 * 2**20 // PAGE_BYTES
+WAL_BYTES = 16 * 2**20
 FORMAT = 1  # raise it when what is saved cannot be read by the version before
 
 PROCESSOR = "processor "
@@ -53,7 +53,8 @@ class CheckpointStore:
             self._connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")  # of a new file; others keep theirs
             self._connection.execute("PRAGMA auto_vacuum = incremental")  # a backlog of the outbox gives its space back
             self._connection.execute("PRAGMA journal_mode = WAL")
-            self._connection.execute(f"PRAGMA wal_autocheckpoint = {WAL_PAGES}")
+            ((page_bytes,),) = self._connection.execute("PRAGMA page_size")
+            self._connection.execute(f"PRAGMA wal_autocheckpoint = {WAL_BYTES // page_bytes}")
             self._connection.execute(f"PRAGMA synchronous = {synchronous}")
             self._connection.executescript(_SCHEMA + outbox_schema)
         except (sqlite3.Error, OSError) as error:
