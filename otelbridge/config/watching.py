@@ -36,19 +36,17 @@ class Watching:
     def check(self, plans: Sequence[PipelinePlan]) -> None:
         """A name that nobody could measure is a mistake; one that nobody in the pipeline measures is odd."""
         metered = {tracker.id for plan in plans if plan.signal is Signal.METRICS for tracker in plan.trackers}
-        on_spans = {
-            tracker.id: _measured(plan.processors)
-            for plan in plans
-            if plan.signal is Signal.TRACES
-            for tracker in plan.trackers
-        }
+        on_spans: dict[str, frozenset[str]] = {}
+        for plan in plans:
+            for tracker in plan.trackers:  # those of metrics have no processors
+                on_spans[tracker.id] = on_spans.get(tracker.id, frozenset()) | _measured(plan.processors)
         for plan in plans:
             measured = _measured(plan.processors)
             for index, tracker in enumerate(plan.trackers):
                 watches = tracker.spec.watches(tracker.config)
                 place: Path = ("service", "pipelines", plan.id, "trackers", index)
                 if plan.signal is Signal.METRICS:
-                    self._check_metered(tracker, watches, place, on_spans.get(tracker.id, frozenset()))
+                    self._check_metered(tracker, watches, place, on_spans[tracker.id])
                     continue
                 for name in sorted(watches - measured):
                     self._tell(tracker, name, plan.id, measured, is_metered=tracker.id in metered)

@@ -10,6 +10,7 @@ from otelbridge.exporters.sentry.findings import finding_event
 from otelbridge.semconv.measurements import LLM_TOKENS
 from otelbridge.trackers.capacity import Capacity, Config
 from otelbridge.trackers.capacity.limits import ToldLimits
+from otelbridge.trackers.capacity.open_alarms import OpenAlarms
 
 START = 1_790_000_000.0
 MINUTE = 60.0
@@ -262,3 +263,27 @@ def test_a_share_a_little_above_its_limit_counts() -> None:
     found = [one for number, rows in enumerate(full) for one in tracker.observe(rows, START + number * MINUTE)]
 
     assert [one.state for one in found] == ["raised"]
+
+
+def test_an_alarm_about_what_is_watched_no_more_is_forgotten_at_a_restart() -> None:
+    saved, restored = OpenAlarms(), OpenAlarms()
+    saved.note(0, (POOL, (), ()), is_alarm=True)
+    state = saved.changes()
+
+    assert state is not None
+    restored.restore(state, {0: (MAX, (), ())})
+    restored.hear([0], [START])
+    assert restored.take_silent() == []
+
+
+def test_how_late_it_is_outlives_a_restart() -> None:
+    saved, restored = OpenAlarms(), OpenAlarms()
+    identity = (POOL, (), ())
+    saved.note(0, identity, is_alarm=True)
+    saved.changes()
+    saved.hear([1], [START])
+    state = saved.changes()
+
+    assert state is not None
+    restored.restore(state, {0: identity})
+    assert [slot for slot, _ in restored.take_silent()] == [slot for slot, _ in saved.take_silent()] == [0]

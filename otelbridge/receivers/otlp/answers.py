@@ -56,6 +56,11 @@ class Refusal:
     retry_after_seconds: float | None
 
 
+def http_status(error: OtelbridgeError) -> int:
+    """The status that `refusal` has."""
+    return int(_codes(error)[1])
+
+
 def refusal(error: OtelbridgeError) -> Refusal:
     """What to tell the client that caused `error`."""
     code, http_status = _codes(error)

@@ -88,8 +88,8 @@ class Intake:
             raise RetryLater("shut down before the request was durable") from None
         if isinstance(error, OtelbridgeError):
             self._count(Outcome.REFUSED)
-            status = answers.refusal(error).http_status
-            self._log.warning(f"{self._transport} request refused", status=int(status), reason=str(error))
+            status = answers.http_status(error)
+            self._log.warning(f"{self._transport} request refused", status=status, reason=str(error))
         else:
             self._count(Outcome.SUCCESS if error is None else Outcome.FAILURE)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
@@ -30,7 +30,8 @@ class OpenAlarms:
     def hear(self, slots: Iterable[int], times: Iterable[float]) -> None:
         """These series were heard of at these times."""
         for slot, time in zip(slots, times, strict=True):
-            self._newest = max(self._newest, time)
+            if time > self._newest:
+                self._newest, self._is_saved = time, False
             alarm = self._alarms.get(slot)
             if alarm is not None and time > alarm.heard:
                 alarm.heard, self._is_saved = time, False
@@ -66,6 +67,7 @@ class OpenAlarms:
         self._is_saved = True
         return state
 
-    def restore(self, state: bytes) -> None:
-        """Take over what `changes` gave; raises msgspec.MsgspecError."""
-        self._newest, self._alarms = msgspec.msgpack.decode(state, type=tuple[float, dict[int, Alarm]])
+    def restore(self, state: bytes, identities: Mapping[int, Identity]) -> None:
+        """Take over what `changes` gave, of series that are still watched; raises msgspec.MsgspecError."""
+        self._newest, alarms = msgspec.msgpack.decode(state, type=tuple[float, dict[int, Alarm]])
+        self._alarms = {slot: alarm for slot, alarm in alarms.items() if identities.get(slot) == alarm.identity}

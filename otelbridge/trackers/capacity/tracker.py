@@ -96,7 +96,7 @@ class Capacity(Tracker):
             if _TOLD in parts:
                 self._told.restore(parts[_TOLD])
             if _ALARMS in parts:
-                self._alarms.restore(parts[_ALARMS])
+                self._alarms.restore(parts[_ALARMS], self._detectors.identities)
         except (msgspec.MsgspecError, ValueError) as error:
             raise StateUnreadable(f"capacity: {error}") from error
 
