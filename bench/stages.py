@@ -45,7 +45,7 @@ BUDGET_US = {
     "trace processors": 0.5,
 }
 BUDGET_SURVIVOR_US = 8.0
-REQUESTS_PER_GROUP = 16  # what comes together under load: 8192 spans
+REQUESTS_PER_GROUP = 32  # what comes together under load: 16,384 spans
 SPANS_PER_SECOND = 100_000  # simulated
 CAPACITY_BYTES = 2**31
 START = 1_790_000_000.0
