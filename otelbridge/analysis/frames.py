@@ -63,11 +63,10 @@ def text_codes(column: pl.Series, rows: npt.NDArray[np.integer] | None = None) -
     """
     views = items(column).values
     halves = (views if rows is None else views[rows]).view(np.uint64)
-    with np.errstate(over="ignore"):
-        codes: npt.NDArray[np.uint64] = (halves[::2] * _ODD) ^ (halves[1::2] + np.uint64(1))
-    if column.null_count():
+    codes: npt.NDArray[np.uint64] = (halves[::2] * _ODD) ^ (halves[1::2] + np.uint64(1))
+    if column.has_nulls():
         present = is_present(column)
-        codes[~(present if rows is None else present[rows])] = 0
+        codes *= present if rows is None else present[rows]
     return codes
 
 

@@ -86,10 +86,9 @@ def _codes(encoded: pa.DictionaryArray) -> Hashes:
 def mix(*parts: npt.NDArray[np.integer] | npt.NDArray[np.bool_] | int) -> Hashes:
     """One 64-bit hash of several integer columns, row by row; the order of the columns matters."""
     mixed = np.zeros(1, np.uint64)
-    with np.errstate(over="ignore"):
-        for part in parts:
-            mixed = (mixed ^ np.asarray(part).astype(np.uint64)) * _ODD
-            mixed = mixed ^ (mixed >> _SHIFT)
+    for part in parts:
+        mixed = (mixed ^ np.asarray(part).astype(np.uint64)) * _ODD  # arrays wrap around without a warning
+        mixed ^= mixed >> _SHIFT
     return mixed
 
 

@@ -24,6 +24,7 @@ Array = npt.NDArray[Any]
 Booleans = npt.NDArray[np.bool_]
 
 SHARED_ROWS = 65_536  # some times what a batch usually holds; a longer column is not kept
+_NEWEST = pl.CompatLevel.newest()  # texts as views
 _VIEW = np.dtype(np.complex128)  # any type of 16 bytes: numpy copies items of one piece faster than structures
 _VIEW_TYPES: dict[DType, pa.DataType] = {pl.String: pa.string_view(), pl.Binary: pa.binary_view()}
 
@@ -65,7 +66,7 @@ def column(name: str, dtype: DType, of: Items, present: Booleans | None = None) 
 
 def to_arrow(column: pl.Series) -> pa.Array:
     """The column without a copy; texts as views."""
-    return column.rechunk().to_arrow(compat_level=pl.CompatLevel.newest())
+    return column.rechunk().to_arrow(compat_level=_NEWEST)
 
 
 def is_present(column: pl.Series) -> Booleans:

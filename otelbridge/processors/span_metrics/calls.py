@@ -58,13 +58,15 @@ class Endings:
 def outcomes(spans: pl.DataFrame, endings: Endings) -> pl.DataFrame:
     """Rows of `error.rate`: the operations of one service that ended alike in one second."""
     rows = np.flatnonzero(_are_operations(spans))
-    failed = endings.failed[rows]
+    failed = np.flatnonzero(endings.failed[rows])
     errors = _classes_of_errors(spans, rows[failed])
-    place = np.zeros(len(rows), np.int64)  # among the errors; 0: none
-    place[failed] = np.arange(1, len(errors) + 1)
-    names = pl.Series([None, *errors], dtype=pl.String)
-    counted = _Counted(spans, endings, rows, text_codes(names)[place])
-    return counted.frame(ERROR_RATE.keys, {"error.type": names[as_index(place[counted.last])]})
+    names: list[str | None] = [None, *dict.fromkeys(errors)]
+    place_of = {name: place for place, name in enumerate(names)}
+    places = np.zeros(len(rows), np.int64)
+    places[failed] = [place_of[name] for name in errors]
+    counted = _Counted(spans, endings, rows, places)
+    told = [names[place] for place in places[counted.last].tolist()]
+    return counted.frame(ERROR_RATE.keys, {"error.type": pl.Series(told, dtype=pl.String)})
 
 
 def calls_of_peers(spans: pl.DataFrame, endings: Endings) -> pl.DataFrame | None:
@@ -115,7 +117,7 @@ class _Counted:
         last: of each group its last, as a place among `rows`.
     """
 
-    def __init__(self, spans: pl.DataFrame, endings: Endings, rows: Integers, *codes: Hashes) -> None:
+    def __init__(self, spans: pl.DataFrame, endings: Endings, rows: Integers, *codes: Hashes | Integers) -> None:
         groups = number(mix(endings.key[rows], *codes))
         last = np.zeros(len(groups), np.int64)
         last[groups.of_row] = np.arange(len(rows))  # what is written last stays
@@ -142,8 +144,8 @@ def _have_failed(spans: pl.DataFrame) -> Flags:
     failed: Flags = spans["status"].to_numpy() == FAILED
     codes = spans["http.response.status_code"]
     if codes.null_count() < spans.height:
-        served = np.flatnonzero((spans["kind"].to_numpy() == SERVER) & is_present(codes))
-        failed[served[items(codes).values[served] >= SERVER_ERROR]] = True
+        is_server_error = (items(codes).values >= SERVER_ERROR) & is_present(codes)
+        failed |= is_server_error & (spans["kind"].to_numpy() == SERVER)
     return failed
 
 
