@@ -23,6 +23,7 @@ Flags = npt.NDArray[np.bool_]
 
 _ODD = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio: multiplying by it spreads neighbouring numbers
 _SHIFT = np.uint64(29)
+_KEYS = 2**64  # as many different ones there are
 _BUCKETS = np.uint64(0x7FFF)  # some times more than the rows of a batch, so that few keys share one
 
 
@@ -72,10 +73,14 @@ def group_values(columns: Sequence[pl.Series]) -> Groups:
     Exact, unlike a hash; fastest where few rows differ.
     """
     first, *others = (column.to_arrow().dictionary_encode("encode") for column in columns)
-    groups = number(_codes(first))
+    keys, distinct = _codes(first), len(first.dictionary)
     for encoded in others:
-        groups = number(groups.of_row.astype(np.uint64) * np.uint64(len(encoded.dictionary)) + _codes(encoded))
-    return groups
+        if distinct * len(encoded.dictionary) >= _KEYS:
+            groups = number(keys)
+            keys, distinct = groups.of_row.astype(np.uint64), len(groups)
+        keys = keys * np.uint64(len(encoded.dictionary)) + _codes(encoded)
+        distinct *= len(encoded.dictionary)
+    return number(keys)
 
 
 def _codes(encoded: pa.DictionaryArray) -> Hashes:

@@ -11,8 +11,6 @@ counts calls, or judges them, looks at one of them: the innermost. Two rules fin
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import polars as pl
 
@@ -36,13 +34,13 @@ _Twin = tuple[int, int, int, int, int]
 """Start, negative end, span id, origin, and place among the candidates: in the order from outer to inner."""
 
 
-def are_calls(spans: pl.DataFrame, rows: Integers, providers: Sequence[str | None]) -> Flags:
+def are_calls(spans: pl.DataFrame, rows: Integers, providers: Integers) -> Flags:
     """Whether each candidate is a call of its own.
 
     Args:
         spans: whole traces (wire columns and `op`).
         rows: the candidates: spans that tell of a call, in any order.
-        providers: whom each of them called.
+        providers: whom each of them called: the same number for the same.
     """
     traces_of_candidates: Hashes = spans[schema.TRACE_ID][as_index(rows)].hash().to_numpy()
     has_company = sizes(traces_of_candidates) > 1
@@ -93,9 +91,7 @@ def _is_first(keys: Hashes) -> Flags:
     return is_first
 
 
-def _outer_twins(
-    spans: pl.DataFrame, rows: Integers, left: Integers, beside: Hashes, providers: Sequence[str | None]
-) -> list[int]:
+def _outer_twins(spans: pl.DataFrame, rows: Integers, left: Integers, beside: Hashes, providers: Integers) -> list[int]:
     """Places of candidates that hold, in time, a span of another instrumentation beside them."""
     origins = integers(spans[schema.ORIGIN][as_index(rows[left])])
     has_siblings = sizes(beside) > sizes(mix(beside, origins))  # of another origin
@@ -104,9 +100,10 @@ def _outer_twins(
     left, beside = left[has_siblings], beside[has_siblings]
     columns = ("start_ns", "end_ns", schema.SPAN_ID, schema.ORIGIN)
     told = taken(spans, columns, rows[left]).iter_rows()
-    groups: dict[tuple[int, str | None], list[_Twin]] = {}
-    for parent, place, (start, end, span_id, origin) in zip(beside.tolist(), left.tolist(), told, strict=True):
-        groups.setdefault((parent, providers[place]), []).append((start, -end, span_id, origin, place))
+    groups: dict[tuple[int, int], list[_Twin]] = {}
+    whom = zip(beside.tolist(), providers[left].tolist(), strict=True)
+    for key, place, (start, end, span_id, origin) in zip(whom, left.tolist(), told, strict=True):
+        groups.setdefault(key, []).append((start, -end, span_id, origin, place))
     return [place for group in groups.values() for place in _holding_others(group)]
 
 

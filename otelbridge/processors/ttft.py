@@ -12,15 +12,14 @@ one counts, and the others show none. That one need not be the span that is bill
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import compress
-from typing import Literal, Self
+from typing import Self
 
 import numpy as np
 import polars as pl
 from pydantic import Field, model_validator
 
 from otelbridge.analysis.frames import with_series
-from otelbridge.analysis.grouping import Flags, Integers, as_index, flags
+from otelbridge.analysis.grouping import Flags, Integers, as_index, flags, number, taken
 from otelbridge.analysis.intervals import Floats
 from otelbridge.analysis.nested_calls import are_calls
 from otelbridge.core import schema
@@ -49,7 +48,7 @@ FIRST_CHUNK_EVENTS = frozenset(
 """Of OpenInference, the Vercel AI SDK and OpenLLMetry, which has one for each chunk."""
 MAX_BREADCRUMBS_PER_TRACE = 20  # Sentry shows 100 for a transaction; other components have something to say too
 
-Quality = Literal["excellent", "good", "acceptable", "poor"]
+QUALITIES = ("excellent", "good", "acceptable", "poor")
 
 
 class TtftConfig(ComponentConfig):
@@ -70,13 +69,10 @@ class TtftConfig(ComponentConfig):
             raise ValueError("excellent_below_ms, good_below_ms and acceptable_below_ms must ascend")
         return self
 
-    def quality(self, ttft_ms: float) -> Quality:
-        """The word for a time."""
-        if ttft_ms < self.excellent_below_ms:
-            return "excellent"
-        if ttft_ms < self.good_below_ms:
-            return "good"
-        return "acceptable" if ttft_ms < self.acceptable_below_ms else "poor"
+    @property
+    def bounds(self) -> tuple[float, float, float]:
+        """What separates one of QUALITIES from the next."""
+        return self.excellent_below_ms, self.good_below_ms, self.acceptable_below_ms
 
 
 class Ttft(Processor):
@@ -100,13 +96,13 @@ class Ttft(Processor):
         if spans[TTFT].null_count() == spans.height:
             return batch.with_spans(with_series(spans, [nulls(QUALITY, pl.String, spans.height)]))
         rows = np.flatnonzero(is_present(spans[TTFT]))
-        providers = _providers(spans, rows)
-        is_counted = _are_counted(spans, rows, providers)
+        names, asked = _providers(spans, rows)
+        is_counted = _are_counted(spans, rows, asked)
         rows = rows[is_counted]
         times = spans[TTFT].to_numpy()[rows]
         batch = batch.with_spans(with_series(spans, self._shown(spans.height, rows, times)))
         if self._is_watched:
-            provider = {PROVIDER: pl.Series(list(compress(providers, is_counted)), dtype=pl.String)}
+            provider = {PROVIDER: names[as_index(asked[is_counted])]}
             batch = batch.add_measurements(LLM_TTFT.name, measured(LLM_TTFT, spans, rows, times, provider))
         return batch
 
@@ -115,9 +111,9 @@ class Ttft(Processor):
         time, is_counted = np.zeros(height), np.zeros(height, np.bool_)
         time[rows], is_counted[rows] = times, True
         yield column(TTFT, pl.Float64, Items(time), is_counted)
-        words = items(pl.Series(list(map(self._config.quality, times.tolist())), dtype=pl.String))
+        words = items(pl.Series(QUALITIES, dtype=pl.String))
         quality = np.zeros(height, words.values.dtype)
-        quality[rows] = words.values
+        quality[rows] = words.values[np.searchsorted(self._config.bounds, times, side="right")]
         yield column(QUALITY, pl.String, Items(quality, words.texts), is_counted)
 
     def breadcrumbs(self, kept: pl.DataFrame) -> Iterable[Breadcrumb]:
@@ -162,12 +158,17 @@ def _with_openinference_event(spans: pl.DataFrame) -> Integers:
     return rows[flags(spans[schema.RAW][as_index(rows)].bin.contains(OPENINFERENCE_EVENT.encode()))]
 
 
-def _providers(spans: pl.DataFrame, rows: Integers) -> list[str | None]:
-    index = as_index(rows)
-    return list(map(provider_of_call, *(spans[name][index].to_list() for name in (PROVIDER, MODEL))))
+def _providers(spans: pl.DataFrame, rows: Integers) -> tuple[pl.Series, Integers]:
+    """Names of providers (String, each once), and which of them each of these calls asked."""
+    told = taken(spans, (PROVIDER, MODEL), rows)
+    groups = number(told.hash_rows().to_numpy())
+    names = [provider_of_call(*one) for one in told[as_index(groups.first)].iter_rows()]
+    distinct = list(dict.fromkeys(names))
+    place = np.array([distinct.index(name) for name in names], np.int64)
+    return pl.Series(distinct, dtype=pl.String), place[groups.of_row]
 
 
-def _are_counted(spans: pl.DataFrame, rows: Integers, providers: list[str | None]) -> Flags:
+def _are_counted(spans: pl.DataFrame, rows: Integers, providers: Integers) -> Flags:
     """Whether each of these spans is the one whose time counts."""
     are_counted = are_calls(spans, rows, providers)
     if COST_STATUS not in spans.columns:

@@ -38,11 +38,12 @@ def row(
     return (trace, span, parent, *at, origin, op, name)
 
 
-def calls(*rows: Row, among: Sequence[int] | None = None, providers: Sequence[str | None] | None = None) -> list[int]:
+def calls(*rows: Row, among: Sequence[int] | None = None, providers: Sequence[int] | None = None) -> list[int]:
     """Span ids of the calls among the candidates, which are all rows unless `among` names their span ids."""
     frame = pl.DataFrame(rows, schema=COLUMNS, orient="row")
     chosen = [i for i, one in enumerate(rows) if among is None or one[1] in among]
-    found = are_calls(frame, np.array(chosen, np.int64), providers or ["openai"] * len(chosen))
+    whom = np.array(providers or [0] * len(chosen), np.int64)
+    found = are_calls(frame, np.array(chosen, np.int64), whom)
     return [rows[i][1] for i, is_call in zip(chosen, found.tolist(), strict=True) if is_call]
 
 
@@ -90,7 +91,7 @@ def test_parallel_calls_of_one_instrumentation_are_calls_of_their_own() -> None:
 
 def test_parallel_calls_of_two_providers_are_calls_of_their_own() -> None:
     two = (row(2, 1, at=(0, 9), origin=1), row(3, 1, at=(1, 8), origin=2))
-    assert calls(*two, providers=["openai", "anthropic"]) == [2, 3]
+    assert calls(*two, providers=[0, 1]) == [2, 3]
 
 
 def test_calls_one_after_the_other_are_two_whoever_tells_of_them() -> None:

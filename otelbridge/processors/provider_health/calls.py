@@ -8,11 +8,12 @@ import msgspec
 import numpy as np
 import polars as pl
 
-from otelbridge.analysis.grouping import Flags, Integers, as_index, flags, integers, taken
+from otelbridge.analysis.grouping import Flags, Integers, as_index, flags, group_values, integers, number, taken
 from otelbridge.analysis.intervals import Floats
 from otelbridge.analysis.nested_calls import are_calls
 from otelbridge.core import schema
 from otelbridge.core.arrays import is_present, nulls
+from otelbridge.core.measurements import ENVIRONMENT
 from otelbridge.semconv.classify import COST_REPORT_NAME, Role, classify
 from otelbridge.semconv.providers import provider_of_call
 
@@ -84,22 +85,26 @@ def _role(row: tuple[object, ...]) -> int | None:
     return int(Role.CALL) if is_call else None
 
 
+Asked = tuple[str | None, str | None, str | None]
+"""Environment, provider (None where nobody knows) and model (None where the span does not say)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Calls:
     """What matters of calls, one item each, in the order in which they ended.
 
     Attributes:
         rows: theirs in the batch.
-        providers: None where nobody knows.
-        models: None where the span does not say.
+        asked: whom they asked for what; not one item each: there are few.
+        asked_by: place in `asked`.
         retries: how often each was sent again.
         succeeded: whether it did.
         latency_ms: how long it took.
     """
 
     rows: Integers
-    providers: list[str | None]
-    models: list[str | None]
+    asked: list[Asked]
+    asked_by: Integers
     retries: Integers
     succeeded: Flags
     latency_ms: Floats
@@ -107,55 +112,70 @@ class Calls:
 
 def counted(spans: pl.DataFrame) -> Calls | None:
     """The calls of whole traces, each once; None if there are none."""
-    rows = _candidates(spans)
-    if rows.size:
-        rows = rows[are_calls(spans, rows, _providers(spans, rows)[0])]
-    by_hand = _told_by_hand(spans, rows)
-    if not (rows.size or by_hand.size):
+    candidates, reports = _candidates(spans), _reports(spans)
+    rows = np.concatenate((candidates, reports))
+    if not rows.size:
         return None
-    rows = _by_end(spans, np.concatenate((rows, by_hand)))
+    asked, asked_by = _asked(spans, rows)
+    is_call = are_calls(spans, candidates, _providers(asked)[asked_by[: len(candidates)]])
+    is_told = _have_no_call(spans, reports, candidates[is_call])
+    places = np.flatnonzero(np.concatenate((is_call, is_told)))
+    if not places.size:
+        return None
+    places = places[_by_end(spans, rows[places])]
+    rows, is_by_hand = rows[places], places >= len(candidates)
     index = as_index(rows)
-    providers, models = _providers(spans, rows)
     succeeded = spans["status"].to_numpy()[rows] != FAILED
     latency_ms = spans["duration_ms"].to_numpy()[rows]
-    if by_hand.size:
-        is_by_hand = np.isin(rows, by_hand)
+    if is_by_hand.any():
         told_ms = spans[TOLD_LATENCY][index]
         succeeded = np.where(is_by_hand, flags(spans[TOLD_SUCCESS][index]), succeeded)
         latency_ms = np.where(is_by_hand & is_present(told_ms), told_ms.fill_null(0.0).to_numpy(), latency_ms)
     retries = integers(spans[RETRIES][index]).astype(np.int64)
-    return Calls(rows, providers, models, retries, succeeded, latency_ms)
+    return Calls(rows, asked, asked_by[places], retries, succeeded, latency_ms)
 
 
-def _providers(spans: pl.DataFrame, rows: Integers) -> tuple[list[str | None], list[str | None]]:
-    """Whom each of these calls asked, and for which model."""
-    index = as_index(rows)
-    models = spans[MODEL][index].to_list()
-    return list(map(provider_of_call, spans[PROVIDER][index].to_list(), models)), models
+def _asked(spans: pl.DataFrame, rows: Integers) -> tuple[list[Asked], Integers]:
+    """Whom these calls asked for which model: what there is, and which of it each call has."""
+    told = taken(spans, (ENVIRONMENT, PROVIDER, MODEL), rows)
+    groups = number(told.hash_rows().to_numpy())
+    distinct = told[as_index(groups.first)].rows()
+    asked = [(environment, provider_of_call(name, model), model) for environment, name, model in distinct]
+    return asked, groups.of_row
+
+
+def _providers(asked: list[Asked]) -> Integers:
+    """A number for each provider."""
+    numbers: dict[str | None, int] = {}
+    return np.array([numbers.setdefault(provider, len(numbers)) for _, provider, _ in asked], np.int64)
 
 
 def _by_end(spans: pl.DataFrame, rows: Integers) -> Integers:
-    """In the order of their ends; which of several comes first must not depend on how traces share batches."""
+    """Their order by their ends; which of several comes first must not depend on how traces share batches."""
     ends = spans["end_ns"].to_numpy()[rows]
     order = np.argsort(ends, kind="stable")
     same = np.flatnonzero(np.diff(ends[order]) == 0)
     if same.size:
         tied = np.union1d(same, same + 1)  # stands in the order of ends: to sort all of these moves none out of its tie
         of_tied = rows[order[tied]]
-        told = taken(spans, ("end_ns", schema.TRACE_ID, schema.SPAN_ID), of_tied).rows()
-        by_id = sorted(range(len(tied)), key=lambda place: (*told[place], of_tied[place]))
-        order[tied] = order[tied[by_id]]
-    return rows[order]
+        ids = taken(spans, (schema.TRACE_ID, schema.SPAN_ID), of_tied).hash_rows().to_numpy()
+        order[tied] = order[tied[np.lexsort((of_tied, ids, ends[order[tied]]))]]
+    return order
 
 
-def _told_by_hand(spans: pl.DataFrame, calls: Integers) -> Integers:
-    """Calls of traces that have none, as applications tell of them by hand."""
+def _reports(spans: pl.DataFrame) -> Integers:
+    """Rows in which applications tell of a call by hand."""
     if spans[CALL].null_count() == spans.height:
         return np.empty(0, np.int64)
-    rows = np.flatnonzero(flags(spans[CALL] == Role.REPORT))
+    return np.flatnonzero(flags(spans[CALL] == Role.REPORT))
+
+
+def _have_no_call(spans: pl.DataFrame, rows: Integers, calls: Integers) -> Flags:
+    """Which of these rows are of traces without a call."""
+    if not rows.size:
+        return np.empty(0, np.bool_)
     traces = set(spans[schema.TRACE_ID][as_index(calls)].to_list())
-    told = spans[schema.TRACE_ID][as_index(rows)].to_list()
-    return rows[np.array([trace_id not in traces for trace_id in told], np.bool_)]
+    return np.array([trace_id not in traces for trace_id in spans[schema.TRACE_ID][as_index(rows)]], np.bool_)
 
 
 def _candidates(spans: pl.DataFrame) -> Integers:
@@ -169,6 +189,7 @@ def _candidates(spans: pl.DataFrame) -> Integers:
     if statuses.null_count() == spans.height:
         return np.empty(0, np.int64)
     rows = np.flatnonzero(is_present(statuses))
-    said = (spans[name][as_index(rows)].to_list() for name in (_STATUS, "name"))
-    is_counted = [status in _COUNTED and name != COST_REPORT_NAME for status, name in zip(*said, strict=True)]
-    return rows[np.array(is_counted, np.bool_)]
+    said = taken(spans, (_STATUS, "name"), rows)
+    groups = group_values([said[_STATUS]])
+    is_counted = np.array([status in _COUNTED for status in said[_STATUS][as_index(groups.first)]], np.bool_)
+    return rows[is_counted[groups.of_row] & ~flags(said["name"] == COST_REPORT_NAME)]

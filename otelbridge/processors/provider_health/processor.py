@@ -115,7 +115,8 @@ class ProviderHealth(Processor):
         watched = [kind for kind in (LLM_SCORE, LLM_LATENCY, LLM_SUCCESS) if kind.name in self._watched]
         if not watched:
             return batch
-        provider = {PROVIDER: pl.Series(PROVIDER, calls.providers, pl.String)}
+        names = pl.Series([name for _, name, _ in calls.asked], dtype=pl.String)
+        provider = {PROVIDER: names[as_index(calls.asked_by)]}
         frame = measured(LLM_SCORE, batch.spans, calls.rows, scores, provider)
         if frame is None:
             return batch
@@ -130,18 +131,14 @@ class ProviderHealth(Processor):
         return batch
 
     def _findings(self, spans: pl.DataFrame, calls: Calls, scores: Integers, now: float) -> list[Finding]:
-        environments = spans[ENVIRONMENT][as_index(calls.rows)].to_list()
         numbers: dict[Key, int] = {}
-        number_of: dict[tuple[str | None, str | None, str | None], int] = {}  # there are few
-        for told in dict.fromkeys(zip(environments, calls.providers, calls.models, strict=True)):
-            environment, provider, model = told
-            if model is None:  # left out by some when a call fails: its series would be failures alone
-                number_of[told] = NOBODY
-            else:
+        number_of = [NOBODY] * len(calls.asked)
+        for place in np.unique(calls.asked_by).tolist():
+            environment, provider, model = calls.asked[place]
+            if model is not None:  # left out by some when a call fails: its series would be failures alone
                 key = (environment or "", provider or "", model_family(model[:MAX_NAME_CHARACTERS]))
-                number_of[told] = numbers.setdefault(key, len(numbers))
-        told_of_calls = zip(environments, calls.providers, calls.models, strict=True)
-        key_of_call = np.array([number_of[told] for told in told_of_calls], np.int64)
+                number_of[place] = numbers.setdefault(key, len(numbers))
+        key_of_call = np.array(number_of, np.int64)[calls.asked_by]
         places = np.flatnonzero(key_of_call != NOBODY)
         found = [
             (place, self._finding(key, series, change, spans.row(int(calls.rows[places[place]]), named=True), now))
