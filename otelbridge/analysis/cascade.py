@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import OrderedDict, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -31,8 +31,7 @@ Edge = tuple[str, str, str]
 Event = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """Calls of one second that ended alike: who called whom."""
 
     environment: str
@@ -43,8 +42,7 @@ class Call:
     failed: int
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """Operations of one service in one second."""
 
     environment: str
@@ -116,15 +114,14 @@ class CascadeDetector:
         first_failures (seconds by service), edges among them, start, time and trigger (who failed first).
         """
         touched = set()
-        for outcome in outcomes:
-            if not 0 <= outcome.time <= LATEST:
+        for environment, name, time, total, failed in outcomes:
+            if not 0 <= time <= LATEST:
                 continue
-            node = (outcome.environment, outcome.service)
-            service = self._service(node)
+            service = self._service((environment, name))
             service.speaks = True
-            service.add(outcome.time, outcome.total, outcome.failed)
-            touched.add(outcome.environment)
-            self._latest[outcome.environment] = max(self._latest.get(outcome.environment, 0.0), outcome.time)
+            service.add(time, total, failed)
+            touched.add(environment)
+            self._latest[environment] = max(self._latest.get(environment, 0.0), time)
         for call in calls:
             self._see(call)
         events = [event for environment in sorted(touched) for event in self._judge(environment)]
@@ -147,19 +144,22 @@ class CascadeDetector:
             self._environments[edge[0]].edges.add(edge)
 
     def _see(self, call: Call) -> None:
-        if call.caller == call.callee or not 0 <= call.time <= LATEST:
+        environment, caller, callee, time, total, failed = call
+        if caller == callee or not 0 <= time <= LATEST:
             return
-        edge = (call.environment, call.caller, call.callee)
-        self._edges[edge] = max(call.time, self._edges.get(edge, 0.0))
+        edge = (environment, caller, callee)
+        seen = self._edges.get(edge)
+        self._edges[edge] = max(time, seen or 0.0)
         self._edges.move_to_end(edge)
-        self._environments[call.environment].edges.add(edge)
-        if len(self._edges) > self._max_edges:
-            oldest, _ = self._edges.popitem(last=False)
-            self._environments[oldest[0]].edges.remove(oldest)
-            self._leave(oldest[0])
-        peer = self._service((call.environment, call.callee))
+        if seen is None:
+            self._environments[environment].edges.add(edge)
+            if len(self._edges) > self._max_edges:
+                oldest, _ = self._edges.popitem(last=False)
+                self._environments[oldest[0]].edges.remove(oldest)
+                self._leave(oldest[0])
+        peer = self._service((environment, callee))
         if not peer.speaks:  # a database or a provider: how it does is only known from its callers
-            peer.add(call.time, call.total, call.failed)
+            peer.add(time, total, failed)
 
     def _service(self, node: Node) -> Failing:
         service = self._services.get(node)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,19 @@ def with_series(spans: pl.DataFrame, columns: Iterable[pl.Series]) -> pl.DataFra
         else:
             added.append(column)
     return result.hstack(added) if added else result
+
+
+def rows_of(frame: pl.DataFrame, names: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+    """As `frame.select(names).iter_rows()`, which takes four times as long for some hundred rows.
+
+    Not all rows become objects at once: a frame may hold hours, when a backlog is worked off.
+    """
+    columns = [frame.get_column(name) for name in names]
+    for begin in range(0, frame.height, ROWS_AT_ONCE):
+        yield from zip(*(column[begin : begin + ROWS_AT_ONCE].to_list() for column in columns), strict=True)
+
+
+ROWS_AT_ONCE = 8192  # of some 60 bytes a value
 
 
 def where(name: str, values: npt.NDArray[Any], is_there: npt.NDArray[np.bool_]) -> pl.Series:
