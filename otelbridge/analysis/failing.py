@@ -54,30 +54,35 @@ class Failing(msgspec.Struct, array_like=True):
         number = int(second // BUCKET_SECONDS)
         if self.first_bucket < 0:
             self.first_bucket = number
-        for place in range(len(self.recent) - 1, -1, -1):
-            known, operations, failures = self.recent[place]
+        recent = self.recent
+        for place in range(len(recent) - 1, -1, -1):
+            known, operations, failures = recent[place]
             if known == number:
-                self.recent[place] = (number, operations + total, failures + failed)
+                recent[place] = (number, operations + total, failures + failed)
                 return
             if known < number:
-                self.recent.insert(place + 1, (number, total, failed))
-                if len(self.recent) > LAG_BUCKETS:  # nobody may judge for long: where a database is all that is told of
-                    self._learn(self.recent[-1][0])
+                recent.insert(place + 1, (number, total, failed))
+                if len(recent) > LAG_BUCKETS:  # nobody may judge for long: where a database is all that is told of
+                    self._learn(recent[-1][0])
                 return
-        if not self.recent:
-            self.recent.append((number, total, failed))
+        if not recent:
+            recent.append((number, total, failed))
 
     def judge(self, now: float) -> None:
         """Decide about the half minute before `now`, in seconds of the same clock."""
         number = int(now // BUCKET_SECONDS)
         self._learn(number)
-        window = [bucket for bucket in self.recent if number - WINDOW_BUCKETS < bucket[0] <= number]
-        total, failed = sum(bucket[1] for bucket in window), sum(bucket[2] for bucket in window)
+        total = failed = 0
+        for bucket, operations, failures in reversed(self.recent):  # in the order of time
+            if bucket <= number - WINDOW_BUCKETS:
+                break
+            if bucket <= number:
+                total, failed = total + operations, failed + failures
         if self._is_bad(number, total, failed):
             self.last_bad = number
             self.peak = max(self.peak, failed / total)
             if not self.is_failing:
-                self.since = self._began(window, failed / total)
+                self.since = self._began(number, failed / total)
         elif self.is_failing and number - self.last_bad >= QUIET_BUCKETS:
             self.since, self.peak = -1.0, 0.0
 
@@ -94,9 +99,10 @@ class Failing(msgspec.Struct, array_like=True):
     def _normal(self) -> float:
         return (self.failed + PRIOR_FAILED) / (self.total + PRIOR_TOTAL)
 
-    def _began(self, window: list[Bucket], share: float) -> float:
+    def _began(self, number: int, share: float) -> float:
         """When the first bucket began that is nearer to the failing than to the normal; one stray failure is not."""
         between = (self._normal() + share) / 2
+        window = [bucket for bucket in self.recent if number - WINDOW_BUCKETS < bucket[0] <= number]
         bad = next(bucket[0] for bucket in window if bucket[2] >= between * bucket[1])
         return float(bad * BUCKET_SECONDS)
 

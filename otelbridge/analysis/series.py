@@ -80,6 +80,10 @@ class SeriesTable:
         seen: list[int] = self._seen[list(slots)].tolist()
         return seen
 
+    def hashes(self, slots: Integers) -> Hashes:
+        """What the series in these slots are found by; anything where a slot is free."""
+        return self._hash_of[slots]
+
     def release(self, slots: Iterable[int]) -> None:
         """These slots are free again."""
         self._seen[list(slots)] = _FREE

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from otelbridge.core.findings import Example
+from otelbridge.analysis.frames import rows_of
 from otelbridge.core.measurements import COUNT, ENVIRONMENT, RELEASE, SERVICE, TIME, VALUE
 from otelbridge.core.schema import SPAN_ID, TRACE_ID
 
@@ -23,12 +23,12 @@ class Outcomes:
     Attributes:
         totals: operations by second.
         failures: by class of error, by second.
-        examples: the last failed one by class.
+        last: the last failed one by class: trace, span and release.
     """
 
     totals: dict[float, int] = field(default_factory=dict)
     failures: dict[str, dict[float, int]] = field(default_factory=dict)
-    examples: dict[str, Example] = field(default_factory=dict)
+    last: dict[str, tuple[int, int, str | None]] = field(default_factory=dict)
 
 
 def by_service(measured: pl.DataFrame, max_types: int) -> dict[Emitter, Outcomes]:
@@ -38,34 +38,41 @@ def by_service(measured: pl.DataFrame, max_types: int) -> dict[Emitter, Outcomes
     batches.
     """
     found: dict[Emitter, Outcomes] = {}
-    columns = (ENVIRONMENT, SERVICE, "error.type", TIME, VALUE, COUNT, TRACE_ID, SPAN_ID, RELEASE)
-    for environment, service, error_type, second, value, count, trace_id, span_id, release in measured.select(
-        columns
-    ).iter_rows():
-        of_service = found.setdefault((environment, service), Outcomes())
-        of_service.totals[second] = of_service.totals.get(second, 0) + count
+    of_rows = zip(rows_of(measured, (ENVIRONMENT, SERVICE)), rows_of(measured, _COLUMNS), strict=True)
+    for emitter, (error_type, second, value, count, trace_id, span_id, release) in of_rows:
+        of_service = found.get(emitter)
+        if of_service is None:
+            of_service = found[emitter] = Outcomes()
+        totals = of_service.totals
+        totals[second] = totals.get(second, 0) + count
         if value:
             name = error_type or OTHER
             failures = of_service.failures.setdefault(name, {})
             failures[second] = failures.get(second, 0) + count
-            of_service.examples.pop(name, None)  # the last one stands last
-            of_service.examples[name] = Example.of(trace_id, span_id, release)
+            of_service.last.pop(name, None)  # the last one stands last
+            of_service.last[name] = (trace_id, span_id, release)
     for of_service in found.values():
         _merge_rarest(of_service, max_types)
     return dict(sorted(found.items(), key=lambda one: [(name is not None, name or "") for name in one[0]]))
 
 
+_COLUMNS = ("error.type", TIME, VALUE, COUNT, TRACE_ID, SPAN_ID, RELEASE)
+
+
 def _merge_rarest(outcomes: Outcomes, max_types: int) -> None:
     """Sort the classes by name; those beyond the bound become OTHER."""
     by_name = outcomes.failures
-    frequent = sorted(by_name.keys() - {OTHER}, key=lambda name: (-sum(by_name[name].values()), name))[: max_types - 1]
-    rest = [name for name in outcomes.examples if name not in frequent]
+    frequent = by_name.keys() - {OTHER}
+    if len(frequent) >= max_types:
+        by_frequency = sorted(frequent, key=lambda name: (-sum(by_name[name].values()), name))
+        frequent = set(by_frequency[: max_types - 1])
+    rest = [name for name in outcomes.last if name not in frequent]
     others: dict[float, int] = {}
     for name in rest:
         for second, count in by_name[name].items():
             others[second] = others.get(second, 0) + count
     outcomes.failures = {name: by_name[name] for name in sorted(frequent)}
-    examples = {name: outcomes.examples[name] for name in outcomes.failures}
+    last = {name: outcomes.last[name] for name in outcomes.failures}
     if rest:
-        outcomes.failures[OTHER], examples[OTHER] = others, outcomes.examples[rest[-1]]
-    outcomes.examples = examples
+        outcomes.failures[OTHER], last[OTHER] = others, outcomes.last[rest[-1]]
+    outcomes.last = last

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 import msgspec
 import numpy as np
 
-from otelbridge.analysis.detector_table import DetectorTable
+from otelbridge.analysis.detector_table import INPUTS, DetectorTable
 from otelbridge.analysis.error_spike import ErrorSpikeDetector
+from otelbridge.analysis.grouping import Hashes, Integers
 from otelbridge.analysis.identities import Identity, hash_identities
+from otelbridge.analysis.intervals import Floats
+from otelbridge.analysis.series import NO_SLOT
 from otelbridge.core.component import ComponentSpec, Kind
 from otelbridge.core.errors import StateUnreadable
 from otelbridge.core.findings import NO_EXAMPLE, Example, Finding
@@ -24,6 +28,7 @@ from otelbridge.trackers.error_spike.settings import Config
 
 KEYS = (ENVIRONMENT, SERVICE, "error.type")
 _EXAMPLES = "examples"
+_NONE: Mapping[Any, int] = {}  # of what there is nothing
 
 
 class ErrorSpike(Tracker):
@@ -46,9 +51,7 @@ class ErrorSpike(Tracker):
         for emitter, of_service in outcomes.items():
             self._make_room(emitter, of_service)
         self._assign(outcomes)
-        shown = list(self._inputs(outcomes))
-        slots = np.array([slot for slot, _ in shown], np.int64)
-        inputs = np.array([numbers for _, numbers in shown], np.float64).reshape(-1, 3)
+        slots, inputs = self._inputs(outcomes)
         return [self._finding(slot, said, now) for _, slot, said in self._detectors.show(slots, inputs)]
 
     @property
@@ -80,8 +83,8 @@ class ErrorSpike(Tracker):
     def _make_room(self, emitter: Emitter, outcomes: Outcomes) -> None:
         """Let go of the classes that did not occur for longest, where new ones would be too many."""
         known = self._slots.get(emitter, {})
-        new = sum(error_type not in known for error_type in outcomes.failures)
-        surplus = len(known) + new - 1 - self._config.max_error_types
+        new = outcomes.failures.keys() - known.keys()
+        surplus = len(known) + len(new) - 1 - self._config.max_error_types
         if surplus <= 0:
             return
         idle = [
@@ -96,39 +99,56 @@ class ErrorSpike(Tracker):
 
     def _assign(self, outcomes: Mapping[Emitter, Outcomes]) -> None:
         """A slot for each service and each class that occurs now."""
-        identities: list[Identity] = [
-            (ERROR_RATE.name, KEYS, (*emitter, error_type))
+        occurring = [
+            (emitter, error_type)
             for emitter, of_service in outcomes.items()
             for error_type in (None, *of_service.failures)
         ]
-        hashes = hash_identities(identities)
-        keys = np.array([hashes[identity] for identity in identities], np.uint64)
-        assigned = self._detectors.assign(keys, lambda row: identities[row])
+        slots = [self._slots.get(emitter, _NONE).get(error_type, NO_SLOT) for emitter, error_type in occurring]
+        new = [row for row, slot in enumerate(slots) if slot == NO_SLOT]
+        assigned = self._detectors.assign(self._hashes(occurring, slots, new), lambda row: _identity(*occurring[row]))
         for _, _, (environment, service, error_type) in self._detectors.forgotten:
             of_service = self._slots[environment, service]
             self._examples.pop(of_service.pop(error_type), None)
             if not of_service:
                 del self._slots[environment, service]
-        for (_, _, (environment, service, error_type)), slot in zip(
-            identities, assigned.slot_of_row.tolist(), strict=True
-        ):
-            if slot >= 0:
-                self._slots.setdefault((environment, service), {})[error_type] = slot
-                if error_type is not None:
-                    self._examples[slot] = outcomes[environment, service].examples[error_type]
+        slots = assigned.slot_of_row.tolist()
+        for row in new:
+            if slots[row] >= 0:
+                emitter, error_type = occurring[row]
+                self._slots.setdefault(emitter, {})[error_type] = slots[row]
+        for (emitter, error_type), slot in zip(occurring, slots, strict=True):
+            if slot >= 0 and error_type is not None:
+                self._examples[slot] = Example.of(*outcomes[emitter].last[error_type])
         for slot, row in assigned.fresh:
-            environment, service, error_type = identities[row][2]
-            without_errors = self._slots[environment, service].get(None)
+            emitter, error_type = occurring[row]
+            without_errors = self._slots[emitter].get(None)
             if error_type is not None and without_errors is not None:
                 self._detectors.inherit(without_errors, slot)
 
-    def _inputs(self, outcomes: Mapping[Emitter, Outcomes]) -> Iterator[tuple[int, tuple[float, int, int]]]:
-        """For every class of these services: second, operations, failures."""
+    def _hashes(self, occurring: list[tuple[Emitter, str | None]], slots: list[int], new: list[int]) -> Hashes:
+        """What each series is found by: a query for those that have no slot, known of all others."""
+        hashes = self._detectors.series.hashes(np.array(slots, np.int64))
+        if new:
+            identities = [_identity(*occurring[row]) for row in new]
+            hash_of = hash_identities(identities)
+            hashes[new] = [hash_of[identity] for identity in identities]
+        return hashes
+
+    def _inputs(self, outcomes: Mapping[Emitter, Outcomes]) -> tuple[Integers, Floats]:
+        """For every class of these services and every second: its slot, and second, operations, failures."""
+        slots: list[int] = []
+        numbers: list[float] = []
         for emitter, of_service in outcomes.items():
+            classes = [
+                (slot, of_service.failures.get(error_type, _NONE) if error_type is not None else _NONE)
+                for error_type, slot in sorted(self._slots.get(emitter, _NONE).items(), key=itemgetter(1))
+            ]
             for second, total in sorted(of_service.totals.items()):
-                for error_type, slot in sorted(self._slots.get(emitter, {}).items(), key=lambda one: one[1]):
-                    failures = of_service.failures.get(error_type, {}) if error_type is not None else {}
-                    yield slot, (second, total, failures.get(second, 0))
+                for slot, failures in classes:
+                    slots.append(slot)
+                    numbers += (second, total, failures.get(second, 0))
+        return np.array(slots, np.int64), np.array(numbers, np.float64).reshape(-1, INPUTS)
 
     def _detector(self, _identity: Identity) -> ErrorSpikeDetector:
         return ErrorSpikeDetector(
@@ -140,6 +160,10 @@ class ErrorSpike(Tracker):
     def _finding(self, slot: int, said: Mapping[str, Any], now: float) -> Finding:
         self._events[said["kind"]] += 1
         return finding(said, self._detectors.identities[slot][2], self._examples.get(slot, NO_EXAMPLE), now)
+
+
+def _identity(emitter: Emitter, error_type: str | None) -> Identity:
+    return ERROR_RATE.name, KEYS, (*emitter, error_type)
 
 
 def _count(detector: ErrorSpikeDetector, second: float, total: float, failures: float) -> Mapping[str, Any] | None:
