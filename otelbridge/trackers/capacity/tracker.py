@@ -11,14 +11,15 @@ import numpy as np
 import polars as pl
 
 from otelbridge.analysis.detector_table import DetectorTable
-from otelbridge.analysis.identities import Identity, Watched, hash_series, identity_of
-from otelbridge.analysis.saturation import MINUTE_SECONDS, SaturationDetector
+from otelbridge.analysis.grouping import flags, taken
+from otelbridge.analysis.identities import Identity, Watched
+from otelbridge.analysis.saturation import SaturationDetector
 from otelbridge.core.component import ComponentSpec, Kind
 from otelbridge.core.errors import StateUnreadable
 from otelbridge.core.findings import Finding
-from otelbridge.core.measurements import COUNT, RELEASE, TIME, VALUE, Measurements
-from otelbridge.core.schema import SPAN_ID, TRACE_ID
+from otelbridge.core.measurements import Measurements
 from otelbridge.core.tracker import Tracker
+from otelbridge.trackers.capacity.latest import Latest, latest
 from otelbridge.trackers.capacity.limits import ToldLimits
 from otelbridge.trackers.capacity.open_alarms import Alarm, OpenAlarms
 from otelbridge.trackers.capacity.report import LIMIT, finding, gone
@@ -57,8 +58,9 @@ class Capacity(Tracker):
         for watched, limit in self._limits.items():
             if isinstance(limit.limit, str) and limit.limit in measurements:
                 self._told.learn(watched, measurements[limit.limit])
-            frame = measurements.get(limit.measurement)
-            frame = _where(limit.where, frame) if frame is not None else pl.DataFrame()
+            if (frame := measurements.get(limit.measurement)) is None:
+                continue
+            frame = _where(limit.where, frame)
             if frame.height:
                 findings += self._of_limit(watched, limit, frame, now)
         return findings + self._of_silent(now)
@@ -101,27 +103,27 @@ class Capacity(Tracker):
             raise StateUnreadable(f"capacity: {error}") from error
 
     def _of_limit(self, watched: Watched, limit: Limit, frame: pl.DataFrame, now: float) -> list[Finding]:
-        latest = self._latest(watched, limit, frame)
-        assigned = self._detectors.assign(latest["_series"].to_numpy(), lambda row: identity_of(watched, latest, row))
+        seen = self._limited(watched, limit, latest(watched, frame))
+        assigned = self._detectors.assign(seen.series, lambda place: seen.identity(watched, place))
         for slot, _ in assigned.fresh:
             self._used.pop(slot, None)
         forgotten = self._alarms.take_forgotten(slot for slot, _ in assigned.fresh)
         findings = [self._gone(alarm, now) for alarm in forgotten]
-        rows = np.flatnonzero(assigned.slot_of_row >= 0)
-        slots = assigned.slot_of_row[rows]
-        times = latest[TIME].to_numpy()[rows]
+        places = np.flatnonzero(assigned.slot_of_row >= 0)
+        slots, times = assigned.slot_of_row[places], seen.times[places]
         self._alarms.hear(slots.tolist(), times.tolist())
         if limit.per == "day":
-            sums = latest["_sum"].to_numpy()[rows].tolist()
             amounts = [
                 self._used.setdefault(slot, Used()).add(time, amount)
-                for slot, time, amount in zip(slots.tolist(), times.tolist(), sums, strict=True)
+                for slot, time, amount in zip(slots.tolist(), times.tolist(), seen.sums[places].tolist(), strict=True)
             ]
         else:
-            amounts = latest[VALUE].to_numpy()[rows].tolist()
-        inputs = np.column_stack((times, np.array(amounts) / latest[LIMIT].to_numpy()[rows], np.zeros(len(rows))))
+            amounts = seen.values[places].tolist()
+        inputs = np.column_stack((times, np.array(amounts) / seen.limits[places], np.zeros(len(places))))
         for row, slot, said in self._detectors.show(slots, inputs):
-            findings.append(self._finding(slot, said, limit, latest.row(int(rows[row]), named=True), now))
+            place = int(places[row])
+            example = {**seen.example(place), LIMIT: float(seen.limits[place])}
+            findings.append(self._finding(slot, said, limit, example, now))
         return findings
 
     def _of_silent(self, now: float) -> list[Finding]:
@@ -136,34 +138,20 @@ class Capacity(Tracker):
         self._events["gone"] += 1
         return gone(alarm, self._limits[alarm.identity[:2]], now)
 
-    def _latest(self, watched: Watched, limit: Limit, frame: pl.DataFrame) -> pl.DataFrame:
-        """One row for each series whose limit is known and each minute: its latest value, and the sum of all.
+    def _limited(self, watched: Watched, limit: Limit, seen: Latest) -> Latest:
+        """Those whose limit is known, and what can be."""
+        if not isinstance(limit.limit, str):
+            return seen.limited(np.full(len(seen), limit.limit))
+        told = seen.limited(self._told.of(seen.series))
+        least = ONE if watched in self._miscounted else 0.0
+        told = told.where(told.limits > least)  # which NaN is not
+        return self._believed(told) if watched in self._miscounted else told
 
-        Detectors look at minutes: what a tick measured of one counts once. A tick of a backlog holds many of them.
-        """
-        keyed = frame.with_columns(
-            pl.Series("_series", hash_series(watched, frame)), (pl.col(TIME) // MINUTE_SECONDS).alias("_minute")
-        )
-        latest = keyed.group_by("_series", "_minute", maintain_order=True).agg(
-            pl.col(TIME).max(),
-            (pl.col(VALUE) * pl.col(COUNT)).sum().alias("_sum"),
-            pl.last(VALUE, TRACE_ID, SPAN_ID, RELEASE, *(key for key in watched[1] if key in frame.columns)),
-        )
-        if isinstance(limit.limit, str):
-            told = self._told.of(latest["_series"].to_numpy())
-            least = ONE if watched in self._miscounted else 0.0
-            latest = latest.with_columns(pl.Series(LIMIT, told)).filter(
-                pl.col(LIMIT).is_not_nan() & (pl.col(LIMIT) > least)
-            )
-        else:
-            latest = latest.with_columns(pl.lit(limit.limit, pl.Float64).alias(LIMIT))
-        return self._believed(latest) if watched in self._miscounted else latest
-
-    def _believed(self, latest: pl.DataFrame) -> pl.DataFrame:
+    def _believed(self, seen: Latest) -> Latest:
         """Without what cannot be."""
-        possible = latest.filter(pl.col(VALUE).is_between(0.0, pl.col(LIMIT)))
-        if latest.height > possible.height:
-            self._events["impossible"] += latest.height - possible.height
+        possible = seen.where((seen.values >= 0.0) & (seen.values <= seen.limits))
+        if len(seen) > len(possible):
+            self._events["impossible"] += len(seen) - len(possible)
         return possible
 
     def _detector(self, identity: Identity) -> SaturationDetector | None:
@@ -183,9 +171,12 @@ class Capacity(Tracker):
 
 def _where(wanted: Mapping[str, str], frame: pl.DataFrame) -> pl.DataFrame:
     """The rows whose columns have these values."""
+    if not wanted:
+        return frame
     if any(column not in frame.columns for column in wanted):
         return frame.clear()
-    return frame.filter(*(pl.col(column) == value for column, value in wanted.items()))
+    are_wanted = np.logical_and.reduce([flags(frame[column] == value) for column, value in wanted.items()])
+    return frame if are_wanted.all() else taken(frame, frame.columns, np.flatnonzero(are_wanted))
 
 
 def _show(detector: SaturationDetector, time: float, utilization: float, _unused: float) -> Mapping[str, Any] | None:
