@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import polars as pl
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otelbridge.analysis.frames import overlaid, text_codes, where, with_series
+from otelbridge.analysis.frames import ROWS_AT_ONCE, overlaid, rows_of, text_codes, where, with_series
 from otelbridge.core.arrays import nulls
 
 
@@ -21,6 +22,20 @@ def test_the_frame_that_was_given_stays_as_it_is() -> None:
     frame = pl.DataFrame({"a": [1]})
     with_series(frame, [pl.Series("a", [2]), pl.Series("b", [3])])
     assert frame.to_dict(as_series=False) == {"a": [1]}
+
+
+@pytest.mark.parametrize("height", [0, 1, ROWS_AT_ONCE, ROWS_AT_ONCE + 1, 2 * ROWS_AT_ONCE + 5])
+def test_rows_of_some_columns_are_those_of_a_selection(height: int) -> None:
+    rows = pl.DataFrame(
+        {
+            "text": pl.Series([None, "", "text"] * height, dtype=pl.String)[:height],
+            "left out": pl.Series(range(height), dtype=pl.Int64),
+            "id": pl.Series([1 << 127, 2, None] * height, dtype=pl.UInt128)[:height],
+        }
+    )
+    in_pieces = pl.concat([rows[: height // 3], rows[height // 3 :]], rechunk=False)
+
+    assert list(rows_of(in_pieces, ("id", "text"))) == rows.select("id", "text").rows()
 
 
 def test_values_are_null_where_they_are_not_there() -> None:

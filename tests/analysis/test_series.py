@@ -72,3 +72,12 @@ def test_a_smaller_table_takes_what_it_has_room_for(kept: int) -> None:
     smaller.take_state(table.state(), [(0, 1), (1, 2), (2, 3), (3, 4)])
 
     assert len(smaller) == kept
+
+
+def test_what_a_series_is_found_by_is_known_of_its_slot() -> None:
+    table = SeriesTable(3)
+    table.assign(hashes(7, 8))
+    table.release([0])
+    slots = table.assign(hashes(9, 8)).slot_of_row
+
+    assert table.hashes(slots).tolist() == [9, 8]

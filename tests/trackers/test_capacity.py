@@ -1,7 +1,12 @@
 from __future__ import annotations
 
+import random
+from itertools import accumulate, pairwise
+
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from otelbridge.analysis.identities import hash_series
 from otelbridge.core.findings import Finding
@@ -9,6 +14,7 @@ from otelbridge.engine.open_findings import OpenFindings
 from otelbridge.exporters.sentry.findings import finding_event
 from otelbridge.semconv.measurements import LLM_TOKENS
 from otelbridge.trackers.capacity import Capacity, Config
+from otelbridge.trackers.capacity.latest import latest
 from otelbridge.trackers.capacity.limits import ToldLimits
 from otelbridge.trackers.capacity.open_alarms import OpenAlarms
 
@@ -287,3 +293,55 @@ def test_how_late_it_is_outlives_a_restart() -> None:
     assert state is not None
     restored.restore(state, {0: identity})
     assert [slot for slot, _ in restored.take_silent()] == [slot for slot, _ in saved.take_silent()] == [0]
+
+
+ROWS = st.lists(
+    st.tuples(
+        st.none() | st.sampled_from(["", "openai", "mistral"]),
+        st.sampled_from([-0.0, 0.0, 59.9, 60.0, 119.999999, 120.0, 3600.0]),
+        st.floats(-1e300, 1e300),
+        st.integers(1, 9),
+    ),
+    min_size=1,
+    max_size=40,
+)
+
+
+@given(ROWS, st.integers(0, 40))
+def test_each_series_and_minute_is_one_row_with_its_latest_value_and_the_sum_of_all(
+    rows: list[tuple[str | None, float, float, int]], cut: int
+) -> None:
+    expected: dict[tuple[str | None, float], tuple[float, float, int]] = {}
+    for place, (provider, time, value, count) in enumerate(rows):
+        newest, total, _ = expected.get((provider, time // MINUTE), (time, 0.0, 0))
+        expected[provider, time // MINUTE] = (max(newest, time), total + value * count, place + 1)
+    columns = {"time": 1, "value": 2, "count": 3, "gen_ai.provider.name": 0}
+    whole = pl.DataFrame(
+        {
+            **{name: [row[place] for row in rows] for name, place in columns.items()},
+            "trace_id": range(1, len(rows) + 1),
+        },
+        schema_overrides={"gen_ai.provider.name": pl.String, "count": pl.UInt32},
+    )
+    pieces = pl.concat([whole[:cut], whole[cut:]], rechunk=False)
+
+    seen = latest(("llm.tokens a day", ("gen_ai.provider.name",)), pieces)
+
+    examples = [seen.example(place)["trace_id"] for place in range(len(seen))]
+    found = list(zip(seen.times.tolist(), seen.sums.tolist(), examples, strict=True))
+    assert found == list(expected.values())
+    assert seen.values.tolist() == [rows[example - 1][2] for example in examples]
+
+
+def test_sums_are_made_in_the_order_of_the_rows_however_the_frame_is_cut() -> None:
+    values = [random.Random(1).lognormvariate(0.0, 8.0) for _ in range(5000)]
+    whole = pl.DataFrame({"time": 0.0, "value": values, "count": 1})
+    expected = 0.0
+    for value in values:
+        expected += value
+
+    for cuts in ([5000], [1, 4999], [1000, 3000, 1000], [7] * 700 + [100]):
+        bounds = [0, *accumulate(cuts)]
+        pieces = [whole[begin:end] for begin, end in pairwise(bounds)]
+        seen = latest(("llm.cost.usd a day", ()), pl.concat(pieces, rechunk=False))
+        assert seen.sums.tolist() == [expected]

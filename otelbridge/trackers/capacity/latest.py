@@ -83,5 +83,6 @@ def latest(watched: Watched, frame: pl.DataFrame) -> Latest:
     rows[groups.of_row] = np.arange(len(times))  # what is written last stays: the last row
     newest = np.full(len(groups), -np.inf)
     np.maximum.at(newest, groups.of_row, times)
-    sums: Floats = np.bincount(groups.of_row, frame[VALUE].to_numpy() * frame[COUNT].to_numpy(), len(groups))
+    amounts = frame[VALUE].to_numpy() * frame[COUNT].to_numpy()
+    sums = np.bincount(groups.of_row, amounts, len(groups)).astype(np.float64, copy=False)
     return Latest(frame, rows, series[rows], newest, sums, np.full(len(rows), np.nan))
