@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import cast
 
 import msgspec
 import polars as pl
@@ -166,7 +167,8 @@ class Tracking:
 
 def _until(now: float, frame: pl.DataFrame) -> pl.DataFrame:
     """Nothing is measured in the future: one wrong clock must not make everybody else late for good."""
-    times, latest = frame[TIME].to_numpy(), now + MAX_AHEAD_SECONDS
-    if times.min() >= 0.0 and times.max() <= latest:
+    times, latest = frame[TIME], now + MAX_AHEAD_SECONDS
+    # Asked of polars: an array would first need a copy, because the column is in pieces.
+    if cast("float", times.min()) >= 0.0 and cast("float", times.max()) <= latest:
         return frame
     return frame.with_columns(pl.col(TIME).clip(0.0, latest))
