@@ -127,8 +127,8 @@ class RequestLedger(ABC):
             return None
         return self._count(int(timestamp // self._width), 1, 1 if value else 0)
 
-    def update_counts(self, timestamp: float, total: int, failed: int) -> Event | None:
-        """Count `total` requests of one moment, `failed` of them failures."""
+    def update_counts(self, timestamp: float, total: float, failed: float) -> Event | None:
+        """Count `total` requests of one moment, `failed` of them failures; whole numbers."""
         if not (is_measured(timestamp, total) and 0 <= failed <= total and total > 0):
             return None
         return self._count(int(timestamp // self._width), int(total), int(failed))

@@ -52,11 +52,18 @@ def by_service(measured: pl.DataFrame, max_types: int) -> dict[Emitter, Outcomes
             of_service.last.pop(name, None)  # the last one stands last
             of_service.last[name] = (trace_id, span_id, release)
     for of_service in found.values():
-        _merge_rarest(of_service, max_types)
-    return dict(sorted(found.items(), key=lambda one: [(name is not None, name or "") for name in one[0]]))
+        if of_service.failures:
+            _merge_rarest(of_service, max_types)
+    return {emitter: found[emitter] for emitter in sorted(found, key=_by_name)}
 
 
 _COLUMNS = ("error.type", TIME, VALUE, COUNT, TRACE_ID, SPAN_ID, RELEASE)
+
+
+def _by_name(emitter: Emitter) -> tuple[bool, str, bool, str]:
+    """Those without a name come first."""
+    environment, service = emitter
+    return environment is not None, environment or "", service is not None, service or ""
 
 
 def _merge_rarest(outcomes: Outcomes, max_types: int) -> None:

@@ -40,7 +40,7 @@ class ErrorSpike(Tracker):
 
     def __init__(self, config: Config) -> None:
         self._config = config
-        self._detectors = DetectorTable(config.max_series, self._detector, _count)
+        self._detectors = DetectorTable(config.max_series, self._detector, ErrorSpikeDetector.update_counts)
         self._slots: dict[Emitter, dict[str | None, int]] = {}
         self._examples: dict[int, Example] = {}
         self._events: Counter[str] = Counter()
@@ -83,6 +83,8 @@ class ErrorSpike(Tracker):
     def _make_room(self, emitter: Emitter, outcomes: Outcomes) -> None:
         """Let go of the classes that did not occur for longest, where new ones would be too many."""
         known = self._slots.get(emitter, {})
+        if len(known) + len(outcomes.failures) - 1 <= self._config.max_error_types:
+            return  # even if all of them were new
         new = outcomes.failures.keys() - known.keys()
         surplus = len(known) + len(new) - 1 - self._config.max_error_types
         if surplus <= 0:
@@ -164,10 +166,6 @@ class ErrorSpike(Tracker):
 
 def _identity(emitter: Emitter, error_type: str | None) -> Identity:
     return ERROR_RATE.name, KEYS, (*emitter, error_type)
-
-
-def _count(detector: ErrorSpikeDetector, second: float, total: float, failures: float) -> Mapping[str, Any] | None:
-    return detector.update_counts(second, int(total), int(failures))
 
 
 SPEC = ComponentSpec(
