@@ -23,16 +23,6 @@ def cpu_seconds(pid: int) -> float:
     return sum(_cpu_seconds(PROC / str(member) / "stat") for member in process_tree(pid))
 
 
-def thread_cpu_seconds(pid: int) -> dict[str, float]:
-    """The same by name of the thread, for the living threads; equal names are added up."""
-    seconds: dict[str, float] = {}
-    for member in process_tree(pid):
-        for task in (PROC / str(member) / "task").iterdir():
-            name = (task / "comm").read_text().strip()
-            seconds[name] = seconds.get(name, 0.0) + _cpu_seconds(task / "stat")
-    return seconds
-
-
 def peak_memory_bytes(pid: int) -> int:
     """VmHWM: the most that was resident at any time, summed over the tree."""
     return sum(_status_kib(member, "VmHWM") for member in process_tree(pid)) * 1024

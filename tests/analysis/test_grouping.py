@@ -77,6 +77,13 @@ def test_rows_are_equal_when_all_their_values_are(rows: list[tuple[bool, str | N
     assert groups.first.tolist() == [rows.index(row) for row in distinct]
 
 
+def test_values_are_told_apart_however_many_combinations_there_could_be() -> None:
+    """1,024 ** 8 is more than a key has values, and what is multiplied by it would be nothing."""
+    first, other = pl.Series(np.arange(2048)), pl.Series(np.arange(2048) % 1024)
+    assert len(group_values([first, *[other] * 8])) == 2048
+    assert len(group_values([other] * 9)) == 1024
+
+
 @given(st.lists(st.integers(0, 5), max_size=8), st.lists(st.integers(0, 5), max_size=8))
 def test_a_key_is_found_at_its_first_place(keys: list[int], among: list[int]) -> None:
     places = find(np.array(keys, np.uint64), np.array(among, np.uint64))
