@@ -34,7 +34,7 @@ class Watching:
     report: Report
 
     def check(self, plans: Sequence[PipelinePlan]) -> None:
-        """A name that nobody could measure is a mistake; one that nobody in the pipeline measures is odd."""
+        """A name that nobody could measure is a mistake; one that nobody in the pipeline measures, or two, is odd."""
         metered = {tracker.id for plan in plans if plan.signal is Signal.METRICS for tracker in plan.trackers}
         on_spans: dict[str, frozenset[str]] = {}
         for plan in plans:
@@ -52,6 +52,19 @@ class Watching:
                     self._tell(tracker, name, plan.id, measured, is_metered=tracker.id in metered)
                 if not watches & measured:
                     self._warn(place, "no processor of the pipeline measures what it watches")
+            self._check_counted_once(plan)
+
+    def _check_counted_once(self, plan: PipelinePlan) -> None:
+        """Two processors that measure the same make two values of every span."""
+        watched = frozenset[str]().union(*(tracker.spec.watches(tracker.config) for tracker in plan.trackers))
+        maker_of: dict[str, str] = {}
+        for index, processor in enumerate(plan.processors):
+            for name in sorted(watched & processor.spec.measures(processor.config)):
+                if name in maker_of:
+                    message = f"`{maker_of[name]}` measures `{name}`, too: trackers count every span twice"
+                    self._warn(("service", "pipelines", plan.id, "processors", index), message)
+                    break
+                maker_of[name] = processor.id
 
     def _check_metered(
         self, tracker: Configured, watches: frozenset[str], place: Path, on_spans: frozenset[str]

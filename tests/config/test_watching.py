@@ -10,7 +10,7 @@ from otelbridge.config.problems import InvalidConfiguration
 
 BASE = """\
 receivers: {{otlp: {{protocols: {{grpc: }}}}}}
-processors: {{db_queries: , span_metrics: , group_by_trace: }}
+processors: {{db_queries: , db_queries/slow: , span_metrics: , group_by_trace: }}
 trackers:
   degradation:
     watch:
@@ -46,6 +46,20 @@ def test_a_measurement_that_there_is_not_is_refused_with_its_place(tmp_path: Pat
     assert "config.yaml:6:22: trackers.degradation.watch[0].measurement: " in said
     assert "no processor measures `db.query.durations`" in said
     assert "; did you mean `db.query.duration`?" in said
+
+
+def test_what_two_processors_measure_is_counted_twice_and_said_to_be(tmp_path: Path) -> None:
+    twice = warnings(tmp_path, processors="db_queries, db_queries/slow, ")
+    said = [text for text in twice if "twice" in text]
+    assert len(said) == 1
+    assert "service.pipelines.traces.processors[1]: `db_queries` measures `db.query.duration`, too" in said[0]
+
+
+def test_two_processors_that_measure_what_nobody_watches_do_no_harm(tmp_path: Path) -> None:
+    twice = warnings(
+        tmp_path, measurement="http.route.duration", processors="db_queries, db_queries/slow, span_metrics, "
+    )
+    assert [text for text in twice if "twice" in text] == []
 
 
 def test_a_measurement_that_nobody_in_the_pipeline_makes_is_odd(tmp_path: Path) -> None:
