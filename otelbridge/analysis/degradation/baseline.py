@@ -76,23 +76,37 @@ def middle(levels: Floats, spread: float) -> float:
     return float(np.minimum(np.maximum(levels, center - reach), center + reach).sum()) / len(levels)
 
 
-def measure(levels: Floats) -> Baseline:
-    """The baseline of blocks whose time of day is taken away."""
-    count = len(levels)
+def measure(levels: Floats) -> tuple[Baseline, Baseline]:
+    """The baselines of both channels (rows), from the levels of blocks whose time of day is taken away.
+
+    What can be done for both at once is: of so few numbers, a call of numpy costs as much as the work.
+    """
+    count = levels.shape[1]
     tenth, half = count // 10, count // 2
     ordered = levels.copy()
-    ordered.sort()
-    center = float(ordered[half])
-    distances = levels - center
-    deviation = median(np.abs(distances))
-    deciles = float(ordered[count - 1 - tenth] - ordered[tenth])
-    spread = max(deviation * NORMAL_MAD, deciles / NORMAL_DECILES, SPREAD_FLOOR)
+    ordered.sort(axis=1)
+    distances = levels - ordered[:, half, None]
+    scattered = np.abs(distances)
+    scattered.partition(half, axis=1)
+    marks = ordered[:, (tenth, half, count - 1 - tenth)].tolist()
+    first, second = (
+        _measured(distances[channel], deviation, *marks[channel])
+        for channel, deviation in enumerate(scattered[:, half].tolist())
+    )
+    return first, second
+
+
+def _measured(distances: Floats, deviation: float, first_decile: float, center: float, last_decile: float) -> Baseline:
+    """The baseline of one channel, from its blocks' distances from their median; they are overwritten."""
+    count = len(distances)
+    spread = max(deviation * NORMAL_MAD, (last_decile - first_decile) / NORMAL_DECILES, SPREAD_FLOOR)
     reach = MIDDLE_SPREADS * spread
-    bounded = np.minimum(np.maximum(distances, -reach), reach)
-    shift = float(bounded.sum()) / count
-    bounded -= shift
-    power = float(bounded @ bounded)
-    correlation = float(bounded[1:] @ bounded[:-1]) / power if power > 0 else 0.0
+    np.maximum(distances, -reach, out=distances)
+    np.minimum(distances, reach, out=distances)
+    shift = float(distances.sum()) / count
+    distances -= shift
+    power = float(distances @ distances)
+    correlation = float(distances[1:] @ distances[:-1]) / power if power > 0 else 0.0
     correlation = min(max(correlation + CORRELATION_ERROR / math.sqrt(count), 0.0), MAX_CORRELATION)
     widened = spread * math.sqrt((1 + correlation) / (1 - correlation)) * (1 + SMALL_SAMPLE / count)
     return Baseline(center + shift, center + shift, widened, count, correlation)

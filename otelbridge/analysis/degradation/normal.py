@@ -87,21 +87,23 @@ class Normal:
             return
         self._mode = MEASURED
         self._measure_on(start, stop)
-        first, second = self._without_day(start, stop)
-        median_base, tail_base = measure(first), measure(second)
+        levels = self._without_day(start, stop)
+        median_base, tail_base = measure(levels)
         if self.season.offsets is not None:
             raw = self.blocks.levels[:, self.blocks.within(start, stop)]
             median_base = median_base._replace(raw=median(raw[0]))
             tail_base = tail_base._replace(raw=median(raw[1]))
         self.bases = (median_base, tail_base)
-        self._noise = NORMAL_MAD * median(np.abs(first[1:] - first[:-1])) / math.sqrt(2)
+        medians = levels[0]
+        self._noise = NORMAL_MAD * median(np.abs(medians[1:] - medians[:-1])) / math.sqrt(2)
 
     def _without_day(self, start: int, stop: int) -> Floats:
         """Levels of blocks, both channels, what the time of day adds taken away."""
         where = self.blocks.within(start, stop)
-        levels = self.blocks.levels[:, where].astype(np.float64)
-        flat: Floats = levels - self.season.offsets_at(self.blocks.ends[where])
-        return flat
+        levels: Floats = self.blocks.levels[:, where].astype(np.float64)
+        if self.season.offsets is not None:
+            levels -= self.season.offsets_at(self.blocks.ends[where])
+        return levels
 
     def flat(self, channel: int, start: int, stop: int) -> Floats:
         """Levels of blocks of one channel, what the time of day adds taken away."""
