@@ -5,6 +5,7 @@ Everything is done for all series of a call together; nothing loops over values 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,91 +45,59 @@ class BlockTable:
         self._counts = np.zeros(max_series, np.int64)
         self._waiting = np.zeros((max_series, size))
         self._latest = np.full(max_series, -np.inf)
-        self._touched: set[int] = set()
+        self._touched = np.zeros(max_series, np.bool_)  # slots that are not saved as they are
 
-    def clear(self, slots: list[int]) -> None:
+    def clear(self, slots: Sequence[int] | Integers) -> None:
         """Forget what waits in these slots: they belong to another series now."""
         self._counts[slots] = 0
         self._latest[slots] = -np.inf
-        self._touched.update(slot // SHARD for slot in slots)
+        self._touched[slots] = True
 
     def add(self, slots: Integers, times: Floats, values: Floats) -> Completed:
         """Values with the slots of their series and their times, in order; rows of a negative slot are left out."""
-        rows = np.flatnonzero(slots >= 0)
-        rows = rows[np.argsort(_narrow(slots[rows]), kind="stable")]
-        ordered, times, values = slots[rows], times[rows], values[rows]
-        begins = np.flatnonzero(np.diff(ordered, prepend=-1))
-        series = ordered[begins]
-        self._touched.update(np.unique(series // SHARD).tolist())
-        new = np.diff(begins, append=len(ordered))
-        waited = self._counts[series]
-        completes = waited + new >= self._size
-        if not completes.any():
-            self._wait(series, ordered, begins, new, times, values)
+        rows = _by_slot(slots)
+        ordered = slots[rows]
+        begins = _changes(ordered)
+        series, new = ordered[begins], np.diff(begins, append=len(ordered))
+        self._touched[series] = True
+        fitting = np.minimum(new, self._size - self._counts[series])
+        taken = rows[_places(begins, fitting)]
+        self._wait(series, fitting, times[taken], values[taken])
+        full = np.flatnonzero(self._counts[series] == self._size)
+        if not len(full):
             return _NOTHING
-        # Most series only wait; only for the others is it worth laying out what waited and what is new in one line.
-        in_completing = np.repeat(completes, new)
-        self._wait(
-            series[~completes],
-            ordered[~in_completing],
-            _starts(new[~completes]),
-            new[~completes],
-            times[~in_completing],
-            values[~in_completing],
-        )
-        return self._complete(
-            series[completes], new[completes], rows[in_completing], times[in_completing], values[in_completing]
-        )
+        series, begins, left = series[full], (begins + fitting)[full], (new - fitting)[full]
+        first = Completed(series, self._waiting[series], self._latest[series], rows[begins - 1])
+        self.clear(series)
 
-    def _wait(
-        self, series: Integers, slots: Integers, begins: Integers, new: Integers, times: Floats, values: Floats
-    ) -> None:
-        """Values that fill no block; one slot after another."""
-        if not len(slots):
+        more = left // self._size  # few series have so many values in a call
+        taken = rows[_places(begins, more * self._size)].reshape(-1, self._size)
+        further = Completed(np.repeat(series, more), values[taken], times[taken].max(axis=1), taken[:, -1])
+
+        begins, left = begins + more * self._size, left % self._size
+        rest = left > 0
+        taken = rows[_places(begins[rest], left[rest])]
+        self._wait(series[rest], left[rest], times[taken], values[taken])
+        return _in_order(first, further)
+
+    def _wait(self, series: Integers, new: Integers, times: Floats, values: Floats) -> None:
+        """Values for which there is room: of each of the series its new ones, one or more, one after another."""
+        if not len(series):
             return
-        self._waiting[slots, self._counts[slots] + _ranges(new)] = values
-        self._counts[series] += new
-        self._latest[series] = np.maximum(self._latest[series], np.maximum.reduceat(times, begins))
-
-    def _complete(self, series: Integers, new: Integers, rows: Integers, times: Floats, values: Floats) -> Completed:
-        """Series of which at least one block is full now."""
         waited = self._counts[series]
-        total = waited + new
-        full = total // self._size
-        left = total - full * self._size
-        start = _starts(total)
-        line = np.empty((2, int(total.sum())))
-        row_of = np.empty(line.shape[1], np.int64)
-        within = _ranges(waited)
-        places = np.repeat(start, waited) + within
-        line[0, places] = np.repeat(self._latest[series], waited)
-        line[1, places] = self._waiting[np.repeat(series, waited), within]
-        places = np.repeat(start + waited, new) + _ranges(new)
-        line[0, places], line[1, places], row_of[places] = times, values, rows
-
-        self._latest[series] = -np.inf
-        within = _ranges(left)
-        rest = np.repeat(start + full * self._size, left) + within
-        self._waiting[np.repeat(series, left), within] = line[1, rest]
-        self._counts[series] = left
-        np.maximum.at(self._latest, np.repeat(series, left), line[0, rest])
-
-        block_starts = np.repeat(start, full) + _ranges(full) * self._size
-        places = block_starts[:, None] + np.arange(self._size)
-        last = row_of[places[:, -1]]
-        by_last = np.argsort(last)
-        places = places[by_last]
-        return Completed(np.repeat(series, full)[by_last], line[1, places], line[0, places].max(axis=1), last[by_last])
+        self._waiting.reshape(-1)[_places(series * self._size + waited, new)] = values
+        self._counts[series] = waited + new
+        self._latest[series] = np.maximum(self._latest[series], np.maximum.reduceat(times, _starts(new)))
 
     def changes(self) -> dict[int, WaitingShard]:
         """What waits in the shards that were touched since the last call."""
         changed = {}
-        for shard in sorted(self._touched):
-            slots = slice(shard * SHARD, (shard + 1) * SHARD)
+        for shard in np.unique(np.flatnonzero(self._touched) // SHARD).tolist():
+            slots = np.arange(shard * SHARD, min((shard + 1) * SHARD, len(self._counts)))
             counts = self._counts[slots]
-            values = self._waiting[slots][np.repeat(np.arange(len(counts)), counts), _ranges(counts)]
+            values = self._waiting.reshape(-1)[_places(slots * self._size, counts)]
             changed[shard] = (counts.astype(np.uint16).tobytes(), self._latest[slots].tobytes(), values.tobytes())
-        self._touched.clear()
+        self._touched[:] = False
         return changed
 
     def take(self, shard: int, state: WaitingShard) -> None:
@@ -139,13 +108,40 @@ class BlockTable:
         fitting = counts[:room]
         self._counts[slots[:room]] = fitting
         self._latest[slots[:room]] = np.frombuffer(state[1])[:room]
-        places = np.repeat(slots[:room], fitting), _ranges(fitting)
-        self._waiting[places] = np.frombuffer(state[2])[: int(fitting.sum())]
+        places = _places(slots[:room] * self._size, fitting)
+        self._waiting.reshape(-1)[places] = np.frombuffer(state[2])[: len(places)]
 
 
-def _ranges(lengths: Integers) -> Integers:
-    """0, 1 ... for every length, one after another."""
-    return np.arange(int(lengths.sum())) - np.repeat(_starts(lengths), lengths)
+def _in_order(some: Completed, others: Completed) -> Completed:
+    """All blocks, by their last rows."""
+    if not len(others.slots):
+        slots, values, ends, last_rows = some.slots, some.values, some.ends, some.last_rows
+    else:
+        slots = np.concatenate((some.slots, others.slots))
+        values = np.concatenate((some.values, others.values))
+        ends = np.concatenate((some.ends, others.ends))
+        last_rows = np.concatenate((some.last_rows, others.last_rows))
+    by_last = np.argsort(last_rows)
+    return Completed(slots[by_last], values[by_last], ends[by_last], last_rows[by_last])
+
+
+def _by_slot(slots: Integers) -> Integers:
+    """Rows by slot, each slot's in order, without those of a negative slot."""
+    return np.argsort(_narrow(slots), kind="stable")[np.count_nonzero(slots < 0) :]
+
+
+def _changes(ordered: Integers) -> Integers:
+    """Where another slot begins."""
+    begins = np.ones(len(ordered), np.bool_)
+    np.not_equal(ordered[1:], ordered[:-1], out=begins[1:])
+    return np.flatnonzero(begins)
+
+
+def _places(begins: Integers, lengths: Integers) -> Integers:
+    """So many places from each beginning on, one after another."""
+    places = np.repeat(begins - _starts(lengths), lengths)
+    places += np.arange(len(places))
+    return places
 
 
 def _starts(lengths: Integers) -> Integers:
@@ -155,7 +151,8 @@ def _starts(lengths: Integers) -> Integers:
 
 def _narrow(slots: Integers) -> npt.NDArray[np.integer]:
     """As 16 bits where they fit: numpy then sorts by radix, eight times as fast."""
-    return slots.astype(np.uint16) if len(slots) and slots.max() < 2**16 else slots
+    fit = len(slots) and slots.min() >= 0 and slots.max() < 2**16
+    return slots.astype(np.uint16) if fit else slots
 
 
 _NOTHING = Completed(
