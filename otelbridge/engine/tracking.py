@@ -88,7 +88,7 @@ class Tracking:
         if not self._examples:
             return ()
         found = tuple(
-            Finding(kind=kind, level="info", title="", key=(), time=now, trace_id=trace_id)
+            Finding(kind=kind, level="info", title="", key=(), time=now, trace_id=trace_id, state="raised")
             for trace_id in trace_ids
             for kind in self._examples.pop(trace_id, ())
         )

@@ -25,16 +25,20 @@ class RuleBook:
 
     def __init__(self, rules: Sequence[Rule]) -> None:
         self._rules = rules
+        self._keeps_all = [*(rule.keep == 100 and rule.is_critical for rule in rules), False]
         texts = {text for rule in rules for criterion in rule.conditions for text in criterion}
         self._columns = sorted(frozenset[str]().union(*map(column_names, texts)))
-        self._looks_at_findings = any(rule.findings for rule in rules)
         self._compiled: tuple[tuple[object, ...], _Criteria] | None = None
 
     def match(self, batch: Batch, traces: Groups) -> Integers:
-        """Index of the first rule about each trace; the number of rules where there is none."""
+        """Index of the first rule about each trace; the number of rules where there is none, one more for examples.
+
+        The example of a finding that lasts is an example whatever the rules say of it, unless they keep it anyway: who
+        is told of an incident must be able to look at it.
+        """
         criteria = self._criteria(batch.spans)
         met = iter(self._met(batch.spans, [expression for rule in criteria for expression in rule], traces))
-        kinds = self._kinds_of_findings(batch, traces)
+        kinds, examples = _findings(batch, traces)
         rule_of_trace = np.full(len(traces), len(self._rules))
         open_ = np.ones(len(traces), np.bool_)
         for place, rule in enumerate(self._rules):
@@ -45,6 +49,9 @@ class RuleBook:
                 holds &= _has_finding(rule.findings, kinds, len(traces))
             rule_of_trace[holds] = place
             open_ &= ~holds
+        for trace in examples:
+            if not self._keeps_all[rule_of_trace[trace]]:
+                rule_of_trace[trace] = len(self._rules) + 1
         return rule_of_trace
 
     def _criteria(self, spans: pl.DataFrame) -> _Criteria:
@@ -72,17 +79,25 @@ class RuleBook:
             met.append(trace_has_it)
         return met
 
-    def _kinds_of_findings(self, batch: Batch, traces: Groups) -> dict[str, list[int]]:
-        """Kind of finding -> numbers of the traces that have one."""
-        kinds: dict[str, list[int]] = {}
-        if not batch.findings or not self._looks_at_findings:
-            return kinds
-        ids = batch.spans[schema.TRACE_ID][as_index(traces.first)].to_list()
-        numbers = {trace_id: place for place, trace_id in enumerate(ids)}
-        for finding in batch.findings:
-            if finding.trace_id in numbers:
-                kinds.setdefault(finding.kind, []).append(numbers[finding.trace_id])
-        return kinds
+
+def _findings(batch: Batch, traces: Groups) -> tuple[dict[str, list[int]], list[int]]:
+    """The numbers of the traces that have a finding, by its kind; and of those that are the example of one that lasts.
+
+    A finding of the state `once` is about its trace alone; there may be as many as traces.
+    """
+    kinds: dict[str, list[int]] = {}
+    examples: list[int] = []
+    if not batch.findings:
+        return kinds, examples
+    ids = batch.spans[schema.TRACE_ID][as_index(traces.first)].to_list()
+    numbers = {trace_id: place for place, trace_id in enumerate(ids)}
+    for finding in batch.findings:
+        place = numbers.get(finding.trace_id)
+        if place is not None:
+            kinds.setdefault(finding.kind, []).append(place)
+            if finding.state in ("raised", "updated"):
+                examples.append(place)
+    return kinds, examples
 
 
 def _expression(text: str, columns: dict[str, Column]) -> pl.Expr:

@@ -16,7 +16,7 @@ from otelbridge.core.outcomes import DropReason
 from otelbridge.core.schema import Column
 from otelbridge.processors.dynamic_sampling.matching import RuleBook
 from otelbridge.processors.dynamic_sampling.quota import Quota
-from otelbridge.processors.dynamic_sampling.settings import DEFAULT_RULE, Config
+from otelbridge.processors.dynamic_sampling.settings import DEFAULT_RULE, EXAMPLE_RULE, Config
 from otelbridge.semconv.trace_state import Thresholds, probability, randomness, read_trace_states, threshold
 
 RULE, RATE, WOULD_KEEP = "sampling.rule", "sampling.rate", "sampling.would_keep"
@@ -49,16 +49,17 @@ class DynamicSampling(Processor):
     State: the budget (`analysis.budget.EmaBudget`), and the counters.
 
     Attributes:
-        rule_counts: by name of the rule, `default` last.
+        rule_counts: by name of the rule, `default` and `example` last.
     """
 
     def __init__(self, config: Config) -> None:
         self._config = config
         self._rules = RuleBook(config.rules)
         self._quota = Quota(config.budget) if config.budget else None
-        self._names = pl.Series([*(rule.name for rule in config.rules), DEFAULT_RULE], dtype=pl.String)
-        self._keep = np.array([*(rule.keep for rule in config.rules), config.default_keep]) / 100
-        self._shares_budget = np.array([*(not rule.is_critical for rule in config.rules), True])
+        names = [*(rule.name for rule in config.rules), DEFAULT_RULE, EXAMPLE_RULE]
+        self._names = pl.Series(names, dtype=pl.String)
+        self._keep = np.array([*(rule.keep for rule in config.rules), config.default_keep, 100.0]) / 100
+        self._shares_budget = np.array([*(not rule.is_critical for rule in config.rules), True, False])
         self.rule_counts: dict[str, RuleCounts] = {name: RuleCounts() for name in self._names}
 
     def process(self, batch: Batch) -> Batch:

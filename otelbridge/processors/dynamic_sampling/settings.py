@@ -16,6 +16,9 @@ from otelbridge.semconv.concepts import CONCEPTS
 DEFAULT_RULE = "default"
 """What the decision is called that no rule made."""
 
+EXAMPLE_RULE = "example"
+"""What the decision is called that a trace is kept by because a finding shows it."""
+
 ANY_FINDING = "any"
 
 Percent = Annotated[float, Field(ge=0, le=100)]
@@ -157,7 +160,8 @@ class Config(ComponentConfig):
 
     rules: tuple[Rule, ...] = DEFAULT_RULES
     """The first rule that is about a trace decides. By default: all errors, findings, queries over 500 ms, MCP and
-    model calls; half of other streaming, 30 % of workflows, 20 % of what has queries or analyses."""
+    model calls; half of other streaming, 30 % of workflows, 20 % of what has queries or analyses. The example of a
+    finding that lasts, as trackers make them, is kept whatever the rules say, by a rule `example`."""
 
     default_keep: Percent = 10.0
     """How many percent of the other traces to keep."""
@@ -173,7 +177,7 @@ class Config(ComponentConfig):
     def _names_differ(cls, rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
         names = [rule.name for rule in rules]
         for name in names:
-            if names.count(name) > 1 or name == DEFAULT_RULE:
+            if names.count(name) > 1 or name in (DEFAULT_RULE, EXAMPLE_RULE):
                 raise ValueError(f"another rule is called {name!r} already")
         return rules
 

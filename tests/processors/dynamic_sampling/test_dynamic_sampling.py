@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 from pydantic import ValidationError
 
+from otelbridge.core.findings import State
 from otelbridge.core.outcomes import DropReason
 from otelbridge.core.schema import DERIVED_COLUMNS, WIRE_COLUMNS
 from otelbridge.processors.dynamic_sampling import SPEC, Config, DynamicSampling, Rule, RuleCounts
@@ -85,6 +86,28 @@ def test_a_finding_keeps_its_example(wanted: str | list[str], kept: set[int]) ->
     traces = {n: [server()] for n in (1, 2, 3)}
     found = decided(settings, traces, finding("n_plus_one", 1), finding("slow", 2), finding("n_plus_one", 99))
     assert found.keys() == kept
+
+
+@pytest.mark.parametrize("state", ["raised", "updated"])
+def test_the_example_of_a_finding_that_lasts_is_kept_whatever_the_rules_say(state: State) -> None:
+    settings = config(rule("health", keep=0, any_span="http.route = '/healthz'"), budget={"spans_per_minute": 0.001})
+    traces = {n: [server(route="/healthz")] for n in (1, 2)} | {3: [server()]}
+    found = decided(settings, traces, finding("degradation", 1, state), finding("cascade", 3, state))
+    assert found == {1: ("example", 1.0), 3: ("example", 1.0)}
+
+
+def test_who_keeps_an_example_anyway_says_so() -> None:
+    settings = config(rule("slow", any_span="duration_ms > 500"), rule("found", has_finding="any"))
+    found = decided(
+        settings, {1: [server(slow_query())], 2: [server()]}, finding("x", 1, "raised"), finding("x", 2, "raised")
+    )
+    assert found == {1: ("slow", 1.0), 2: ("found", 1.0)}
+
+
+def test_neither_the_end_of_a_finding_nor_one_about_the_trace_alone_keeps_it() -> None:
+    settings = config(rule("health", keep=0, any_span="http.route = '/healthz'"))
+    traces = {n: [server(route="/healthz")] for n in (1, 2)}
+    assert decided(settings, traces, finding("degradation", 1, "resolved"), finding("n_plus_one", 2)) == {}
 
 
 def test_a_condition_on_a_missing_value_does_not_hold() -> None:
@@ -202,7 +225,11 @@ def test_each_rule_counts_traces_and_spans() -> None:
     sampler = DynamicSampling(settings)
     for _ in range(2):
         sampler.process(batch(settings, {1: [server(slow_query())], 2: [server()], 3: [server(span("a"))]}))
-    assert sampler.rule_counts == {"slow": RuleCounts(2, 4, 2, 4), "default": RuleCounts(4, 6, 0, 0)}
+    assert sampler.rule_counts == {
+        "slow": RuleCounts(2, 4, 2, 4),
+        "default": RuleCounts(4, 6, 0, 0),
+        "example": RuleCounts(0, 0, 0, 0),
+    }
 
 
 def test_counts_survive_a_restart_and_forget_rules_that_are_gone() -> None:
@@ -211,7 +238,7 @@ def test_counts_survive_a_restart_and_forget_rules_that_are_gone() -> None:
     sampler.process(batch(before, {1: [server(slow_query())], 2: [server()]}))
     restarted = DynamicSampling(config(rule("other")))
     restarted.restore(sampler.snapshot())
-    assert restarted.rule_counts.keys() == {"other", "default"}
+    assert restarted.rule_counts.keys() == {"other", "default", "example"}
     assert restarted.rule_counts["default"].matched_traces == 1
 
 
@@ -234,6 +261,7 @@ def test_rules_that_can_never_decide_are_named() -> None:
     [
         {"rules": [rule("a"), rule("a")]},
         {"rules": [rule("default")]},
+        {"rules": [rule("example")]},
         {"rules": [rule("a", keep=101)]},
         {"rules": [rule("a", any_spam="x")]},
         {"default_keep": -1},

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from otelbridge.core.batch import Batch
-from otelbridge.core.findings import Finding
+from otelbridge.core.findings import Finding, State
 from otelbridge.processors.dynamic_sampling import SPEC, Config, DynamicSampling
 from tests.processors.frames import NOW, batch_of
 from tests.support.otlp import SpanTree, query, request, span, trace_id
@@ -49,5 +49,5 @@ def number(trace: int) -> int:
     return _NUMBERS[trace]
 
 
-def finding(kind: str, trace: int) -> Finding:
-    return Finding(kind, "warning", "", (), NOW, trace_id=int.from_bytes(trace_id(trace), "big"))
+def finding(kind: str, trace: int, state: State = "once") -> Finding:
+    return Finding(kind, "warning", "", (), NOW, trace_id=int.from_bytes(trace_id(trace), "big"), state=state)
