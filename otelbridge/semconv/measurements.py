@@ -14,7 +14,7 @@ DB_QUERY_DURATION = MeasurementKind(
     "db.query.duration",
     "ms",
     (ENVIRONMENT, SERVICE, "db.system.name", "db.operation.name", "db.collection.name"),
-    "how long a query took",
+    "how long a query took that did not fail",
 )
 DB_N_PLUS_ONE_COUNT = MeasurementKind(
     "db.n_plus_one.count", "1", (ENVIRONMENT, SERVICE), "turns of the loops of one trace, on each trace that has one"
@@ -23,7 +23,7 @@ LLM_COST = MeasurementKind("llm.cost.usd", "USD", (*_PROVIDER, *_OWNERS), "what 
 LLM_TOKENS = MeasurementKind(
     "llm.tokens", "tokens", (*_PROVIDER, *_OWNERS), "tokens of a model call, input and output, billed once"
 )
-LLM_LATENCY = MeasurementKind("llm.provider.latency", "ms", _PROVIDER, "how long a model call took")
+LLM_LATENCY = MeasurementKind("llm.provider.latency", "ms", _PROVIDER, "how long a model call took that succeeded")
 LLM_SUCCESS = MeasurementKind("llm.provider.success", "1", _PROVIDER, "1 for a model call that succeeded, else 0")
 LLM_SCORE = MeasurementKind("llm.provider.score", "1", _PROVIDER, "health of a model call, 0 to 100")
 LLM_TTFT = MeasurementKind("llm.ttft", "ms", _PROVIDER, "time to the first token of a streaming model call")
@@ -31,13 +31,13 @@ HTTP_ROUTE_DURATION = MeasurementKind(
     "http.route.duration",
     "ms",
     (ENVIRONMENT, SERVICE, "http.request.method", "http.route"),
-    "how long a request took that the service answered",
+    "how long a request took that the service answered without failing",
 )
 MCP_CALL_DURATION = MeasurementKind(
     "mcp.call.duration",
     "ms",
     (ENVIRONMENT, SERVICE, "mcp.server.name", "gen_ai.tool.name"),
-    "how long a tool call took, as its caller and its server each see it",
+    "how long a tool call took that did not fail, as its caller and its server each see it",
 )
 ERROR_RATE = MeasurementKind(
     "error.rate",

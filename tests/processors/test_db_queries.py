@@ -12,6 +12,8 @@ from otelbridge.core.batch import Batch
 from otelbridge.core.component import BuildContext
 from otelbridge.processors.db_queries import SPEC, DbQueriesConfig
 from otelbridge.semconv.sql import analyse
+from tests.processors.frames import batch_of
+from tests.support.otlp import query, request
 
 COLUMNS: dict[str, Any] = {
     "op": pl.String,
@@ -76,6 +78,16 @@ def test_a_query_is_slow_above_the_limit() -> None:
     spans = process({"duration_ms": 500.0}, {"duration_ms": 500.1}, {"duration_ms": 501.0, "op": "http.server"})
     assert [span["db.slow_query"] for span in spans] == [None, True, None]
     assert [span["db.duration_ms"] for span in spans] == [500.0, 500.1, None]
+
+
+def test_how_long_a_query_took_is_measured_if_it_did_not_fail() -> None:
+    """A failure may be quick: a database that is down would seem to become faster, and slower when it is back."""
+    requests = request(query(TEXT, ms=3.0)), request(query(TEXT, ms=0.1, status=2))
+    spans = batch_of(*requests, spec=SPEC, config=DbQueriesConfig())
+    watching = BuildContext("db_queries", measurements=frozenset({"db.query.duration"}))
+    ((name, frame),) = SPEC.build(DbQueriesConfig(), watching).process(spans).measurements
+    assert name == "db.query.duration"
+    assert frame["value"].to_list() == [3.0]
 
 
 def test_products_have_their_current_names_on_every_span() -> None:

@@ -42,6 +42,27 @@ def test_a_request_that_the_service_answered_is_measured_by_its_route() -> None:
     assert rows(found, *columns) == [("shop", "GET", "/orders/{id}", 25.0, 1)]
 
 
+@pytest.mark.parametrize("failure", [{"status": 2}, {"attributes": {"http.response.status_code": 503}}])
+def test_how_long_a_failure_took_is_not_measured(failure: dict[str, Any]) -> None:
+    """It may be quick: a service that is down would seem to become faster, and slower when it is back."""
+    told = failure.get("attributes", {})
+    route = {"http.route": "/", **told}
+    tool = {"mcp.method.name": "tools/call", "mcp.server.name": "docs"}
+    served = span("GET", kind="server", attributes=route, status=failure.get("status", 0))
+    tooled = span("tools/call", kind="server", attributes=tool, status=2)
+
+    found = measured(request(served), request(tooled))
+
+    assert "http.route.duration" not in found
+    assert "mcp.call.duration" not in found
+    assert found["error.rate"].filter(value=1.0)["count"].sum() == 2
+
+
+def test_a_request_that_was_refused_did_not_fail() -> None:
+    missing = span("GET", kind="server", ms=7.0, attributes={"http.route": "/", "http.response.status_code": 404})
+    assert measured(request(missing))["http.route.duration"]["value"].to_list() == [7.0]
+
+
 def test_time_is_the_end_of_the_span() -> None:
     served = span("GET", kind="server", start_ms=1000.0, ms=500.0, attributes={"http.route": "/"})
 

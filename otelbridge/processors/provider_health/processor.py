@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from otelbridge.analysis.frames import with_series
-from otelbridge.analysis.grouping import Integers, as_index, integers
+from otelbridge.analysis.grouping import Integers, as_index, integers, taken
 from otelbridge.analysis.intervals import Floats
 from otelbridge.core import schema
 from otelbridge.core.arrays import Items, column, is_present, nulls
@@ -127,6 +127,8 @@ class ProviderHealth(Processor):
         }
         for kind in watched:
             of_kind = with_series(frame, [pl.Series(VALUE, values[kind.name])])
+            if kind is LLM_LATENCY and not calls.succeeded.all():  # a failure may be quick
+                of_kind = taken(of_kind, of_kind.columns, np.flatnonzero(calls.succeeded))
             batch = batch.add_measurements(kind.name, of_kind)
         return batch
 

@@ -52,7 +52,7 @@ class Endings:
     @classmethod
     def of(cls, spans: pl.DataFrame) -> Endings:
         """Of spans, each by itself."""
-        return cls(spans, _have_failed(spans))
+        return cls(spans, have_failed(spans))
 
 
 def outcomes(spans: pl.DataFrame, endings: Endings) -> pl.DataFrame:
@@ -140,7 +140,8 @@ class _Counted:
         )
 
 
-def _have_failed(spans: pl.DataFrame) -> Flags:
+def have_failed(spans: pl.DataFrame) -> Flags:
+    """Which spans say so, or answered with a status that says so."""
     failed: Flags = spans["status"].to_numpy() == FAILED
     codes = spans["http.response.status_code"]
     if codes.null_count() < spans.height:

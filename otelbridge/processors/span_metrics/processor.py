@@ -17,6 +17,7 @@ from otelbridge.processors.span_metrics.calls import (
     Endings,
     calls_of_peers,
     calls_of_services,
+    have_failed,
     outcomes,
 )
 from otelbridge.processors.span_metrics.settings import Config, CustomMeasurement
@@ -63,18 +64,18 @@ class SpanMetrics(Processor):
 
 
 def _requests(spans: pl.DataFrame) -> pl.DataFrame | None:
-    """On the spans of servers that know their route."""
-    rows = np.flatnonzero((spans["kind"].to_numpy() == SERVER) & is_present(spans["http.route"]))
+    """On the spans of servers that know their route, and did not fail: a failure may be quick."""
+    rows = np.flatnonzero((spans["kind"].to_numpy() == SERVER) & is_present(spans["http.route"]) & ~have_failed(spans))
     return measured(HTTP_ROUTE_DURATION, spans, rows, spans["duration_ms"].to_numpy()[rows])
 
 
 def _tool_calls(spans: pl.DataFrame) -> pl.DataFrame | None:
-    """On the spans of clients and servers alone: the tool span around them tells of the same call again."""
+    """On the spans of clients and servers that did not fail; the tool span around them tells of the same call again."""
     if spans["mcp.method.name"].null_count() == spans.height:
         return None
     kinds = spans["kind"].to_numpy()
     is_call = flags(spans["mcp.method.name"] == _TOOL_CALL) & ((kinds == CLIENT) | (kinds == SERVER))
-    rows = np.flatnonzero(is_call)
+    rows = np.flatnonzero(is_call & ~have_failed(spans))
     return measured(MCP_CALL_DURATION, spans, rows, spans["duration_ms"].to_numpy()[rows])
 
 

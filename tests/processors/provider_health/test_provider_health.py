@@ -155,10 +155,17 @@ def test_measurements_are_by_environment_provider_and_model() -> None:
         )
     )
 
-    for name, value in (("score", 30.0), ("latency", 250.0), ("success", 0.0)):
+    assert run.measured("llm.provider.latency").height == 0  # a failure may be quick
+    for name, value in (("score", 30.0), ("success", 0.0)):
         (row,) = run.measured(f"llm.provider.{name}").rows(named=True)
         keys = ("value", "environment", "gen_ai.provider.name", "gen_ai.request.model", "release", "count")
         assert [row[key] for key in keys] == [value, "prod", "openai", "gpt-4o-mini", "7", 1]
+
+
+def test_how_long_a_call_took_is_measured_if_it_succeeded() -> None:
+    run = running()
+    run.feed(request(call(ms=100.0), failed(ms=1.0), call(ms=300.0)))
+    assert sorted(run.measured("llm.provider.latency")["value"].to_list()) == [100.0, 300.0]
 
 
 @pytest.mark.parametrize("with_cost", [True, False])
