@@ -21,7 +21,7 @@ from otelbridge.engine.pipeline import MetricsPipeline
 from otelbridge.engine.progress import Progress, Resumption, Stamp
 from otelbridge.engine.task import Task
 from otelbridge.engine.ticks import TICKS_PER_SECOND, runs_of_ticks
-from otelbridge.engine.tracking import Tracking
+from otelbridge.engine.tracking import OnFinding, Tracking
 from otelbridge.engine.wires import POINTS
 from otelbridge.otlp.decode_metrics import DecodedMetrics
 from otelbridge.otlp.point_columns import RESOURCE, points_of
@@ -74,11 +74,13 @@ class MetricsTask(Task[DecodedMetrics]):
 
     wire = POINTS
 
-    def __init__(self, pipeline: MetricsPipeline, on_error: OnError) -> None:
+    def __init__(
+        self, pipeline: MetricsPipeline, on_error: OnError, on_finding: OnFinding = lambda _finding: None
+    ) -> None:
         super().__init__(Outlet(pipeline.exporters, on_error))
         self.pipeline = pipeline
         self.ledger = PointLedger()
-        self.tracking = Tracking(pipeline.trackers, on_error)
+        self.tracking = Tracking(pipeline.trackers, on_error, on_finding)
         self.balance = PointLedger()
         """The ledger as of the last moment when no batch was on its way; for readers in other threads."""
         self._watched = frozenset[str]().union(*(one.watches for one in pipeline.trackers))

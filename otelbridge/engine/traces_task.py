@@ -24,7 +24,7 @@ from otelbridge.engine.processor_state import restore, save
 from otelbridge.engine.progress import Progress, Resumption, Stamp
 from otelbridge.engine.task import Task
 from otelbridge.engine.ticks import TICKS_PER_SECOND, runs_of_ticks
-from otelbridge.engine.tracking import Tracking
+from otelbridge.engine.tracking import OnFinding, Tracking
 from otelbridge.engine.wires import SPANS
 from otelbridge.otlp.decode import DecodedSpans
 from otelbridge.semconv.derived import with_derived
@@ -35,12 +35,12 @@ class TracesTask(Task[DecodedSpans]):
 
     wire = SPANS
 
-    def __init__(self, pipeline: Pipeline, on_error: OnError) -> None:
+    def __init__(self, pipeline: Pipeline, on_error: OnError, on_finding: OnFinding = lambda _finding: None) -> None:
         super().__init__(Outlet(pipeline.exporters, on_error))
         self.pipeline = pipeline
         self.ledger = Ledger()
         self._on_error = on_error
-        self.tracking = Tracking(pipeline.trackers, on_error)
+        self.tracking = Tracking(pipeline.trackers, on_error, on_finding)
         self.balance = Balance()
         """The ledger as of the last moment when no batch was on its way; for readers in other threads."""
 

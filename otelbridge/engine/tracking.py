@@ -24,6 +24,9 @@ OPEN_FINDINGS = "open"
 EXAMPLES = "examples"
 MAX_EXAMPLES = 10_000  # traces waiting for their decision; findings are rare
 
+OnFinding = Callable[[Finding], None]
+"""Told of each finding that lasts, when it is sent: raised, updated or resolved. After a crash it may be told again."""
+
 Parts = Mapping[str, Mapping[str, bytes | None]]
 """Changed parts of state by owner and name; None for a part that is gone."""
 
@@ -44,10 +47,16 @@ class WatchedBy:
 class Tracking:
     """What a task's trackers have yet to see, and what they found."""
 
-    def __init__(self, trackers: Sequence[WatchedBy], on_error: Callable[[str, BaseException], None]) -> None:
+    def __init__(
+        self,
+        trackers: Sequence[WatchedBy],
+        on_error: Callable[[str, BaseException], None],
+        on_finding: OnFinding = lambda _finding: None,
+    ) -> None:
         self.trackers = trackers
         self.open_findings = OpenFindings()
         self._on_error = on_error
+        self._on_finding = on_finding
         self._measured: list[tuple[str, pl.DataFrame]] = []
         self._examples: dict[int, tuple[str, ...]] = {}
         self._examples_saved = True
@@ -74,7 +83,7 @@ class Tracking:
             seen = {name: frame for name, frame in measurements.items() if name in watched.watches}
             if seen:
                 found += self._observe(watched, seen, now)
-        told = list(self.open_findings.admit(found))
+        told = self._admitted(found)
         for finding in told:
             if finding.trace_id and finding.state != "resolved" and is_held(finding.trace_id):
                 self._note_example(finding)
@@ -100,7 +109,7 @@ class Tracking:
         if not batch.findings:
             return batch
         found = batch.without_findings(marks).findings
-        return replace(batch, findings=tuple(self.open_findings.admit(found)))
+        return replace(batch, findings=tuple(self._admitted(found)))
 
     def changes(self) -> Parts:
         """What must be saved since the last call."""
@@ -143,6 +152,13 @@ class Tracking:
         """How many series each tracker had to forget since the start, where that are any."""
         counts = {watched.id: watched.tracker.counters.get("forgotten_series", 0) for watched in self.trackers}
         return {tracker: count for tracker, count in counts.items() if count}
+
+    def _admitted(self, found: Iterable[Finding]) -> list[Finding]:
+        told = list(self.open_findings.admit(found))
+        for finding in told:
+            if finding.state != "once":
+                self._on_finding(finding)
+        return told
 
     def _note_example(self, finding: Finding) -> None:
         kinds = self._examples.get(finding.trace_id, ())

@@ -11,6 +11,7 @@ from pathlib import Path
 from otelbridge import __version__
 from otelbridge.config.model import Configuration
 from otelbridge.core.component import Accepted, BuildContext, Receiver, Signal, Submit
+from otelbridge.core.findings import Finding
 from otelbridge.log.folder import PrivateFolder
 from otelbridge.service.admin import AdminServer
 from otelbridge.service.fallback import without_destination
@@ -93,6 +94,7 @@ class Daemon:
             self._on_component_error,
             self._on_lost_records,
             self._on_forgotten_state,
+            self._on_finding,
             self._on_delivery_trouble,
             self._on_thread_death,
         )
@@ -188,6 +190,13 @@ class Daemon:
             )
         else:
             self._log.info("forgot series that are watched no longer", pipeline=pipeline, of=components, series=series)
+
+    def _on_finding(self, pipeline: str, finding: Finding) -> None:
+        about = {"kind": finding.kind, "service": finding.service, "environment": finding.environment}
+        known = {name: value for name, value in about.items() if value}
+        if finding.trace_id:
+            known["trace_id"] = f"{finding.trace_id:032x}"
+        self._log.info(f"finding {finding.state}", pipeline=pipeline, title=finding.title, **known)
 
     def _on_delivery_trouble(self, exporter: str, reason: str) -> None:
         self._log.warning("delivery failed", exporter=exporter, reason=reason)

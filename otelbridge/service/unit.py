@@ -15,6 +15,7 @@ from typing import Any
 
 from otelbridge.config.model import PipelinePlan, ServiceConfig, StorageConfig
 from otelbridge.core.errors import CannotStart, StateUnreadable
+from otelbridge.core.findings import Finding
 from otelbridge.delivery.outbox import OUTBOX_SCHEMA, Outbox, insert
 from otelbridge.delivery.sender import Sender
 from otelbridge.engine.appender import Appender
@@ -42,6 +43,7 @@ class Surroundings:
         on_component_error: pipeline, component, error; the batch goes on without what the component would have added.
         on_lost_records: pipeline, reason.
         on_forgotten_state: pipeline, components, how many series of it; None for all that they knew.
+        on_finding: pipeline, a finding that lasts, when it is sent.
         on_delivery_trouble: exporter, reason; the parcel waits, or was rejected.
         on_thread_death: name of a thread that must not end, and what ended it.
     """
@@ -50,6 +52,7 @@ class Surroundings:
     on_component_error: Callable[[str, str, BaseException], None]
     on_lost_records: Callable[[str, str], None]
     on_forgotten_state: Callable[[str, str, int | None], None]
+    on_finding: Callable[[str, Finding], None]
     on_delivery_trouble: Callable[[str, str], None]
     on_thread_death: Callable[[str, BaseException], None]
 
@@ -62,7 +65,9 @@ class Unit:
         self.component_errors: Counter[str] = Counter()
         self._around = around
         storage = service.storage
-        self.task = build_task(plan, str(folder), self._component_failed)
+        self.task = build_task(
+            plan, str(folder), self._component_failed, lambda finding: around.on_finding(plan.id, finding)
+        )
         self.pipeline = self.task.pipeline
         state_path = folder / "state.sqlite"
         self.store = CheckpointStore(state_path, OUTBOX_SCHEMA, insert, storage.synchronous)

@@ -22,7 +22,10 @@ QUIET_SECONDS = 10.0
 MAX_MESSAGES_REMEMBERED = 1000
 
 _Event = MutableMapping[str, Any]
-_ABOUT = ("level", "event", "component", "pipeline", "receiver", "exporter", "failed", "thread", "status")
+_ABOUT = (
+    *("level", "event", "component", "pipeline", "receiver", "exporter", "failed", "thread", "status"),
+    *("title", "service", "environment"),  # of a finding
+)
 """What makes two messages the same: reasons and numbers may differ, what they are about may not."""
 
 

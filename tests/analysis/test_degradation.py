@@ -160,6 +160,46 @@ def test_an_increase_below_the_absolute_threshold_is_silent() -> None:
     assert "alert" not in kinds(events(values, min_change=60))
 
 
+@pytest.mark.parametrize("per_second", [3, 10, 100, 1000])
+def test_what_is_over_within_half_a_minute_is_silent_however_many_values_there_were(per_second: int) -> None:
+    values = noise(600 * per_second, 0.2)
+    values[300 * per_second : 320 * per_second] *= 3
+    assert events(values, 1 / per_second) == []
+
+
+@pytest.mark.parametrize("per_second", [3, 10, 100, 1000])
+def test_what_lasts_longer_is_told_with_its_beginning_however_many_values_there_were(per_second: int) -> None:
+    values = noise(600 * per_second, 0.2)
+    values[300 * per_second :] *= 1.5
+    (alert,) = (event for event in events(values, 1 / per_second) if event["kind"] == "alert")
+    assert alert["since"] == pytest.approx(START + 300, abs=45)
+    assert alert["time"] - alert["since"] >= 30
+    assert alert["time"] < START + 400
+    assert alert["increase"] == pytest.approx(0.5, abs=0.1)
+
+
+def test_a_series_that_was_fast_for_a_minute_has_not_become_slower() -> None:
+    values = noise(9_000, 0.2)
+    values[3_000:3_600] /= 30
+    assert "alert" not in kinds(events(values, 0.1))
+
+
+def test_how_long_it_must_last_is_a_setting() -> None:
+    values = noise(6_000, 0.2)
+    values[3_000:3_200] *= 2
+    assert "alert" in kinds(events(values))
+    assert "alert" in kinds(events(values, 0.01, hold_seconds=0.0))
+    assert "alert" not in kinds(events(values, hold_seconds=300.0))
+
+
+def test_a_suspicion_of_a_busy_series_is_not_taken_for_normal_before_it_could_be_told() -> None:
+    """At 2,000 values a second half a minute is more blocks than are remembered."""
+    values = noise(200_000, 0.2)
+    values[80_000:] *= 2
+    found = kinds(events(values, 1 / 2000))
+    assert found[0] == "alert"
+
+
 def test_smaller_blocks_see_a_change_in_fewer_values() -> None:
     values = noise(3_000, 0.1)
     values[1_500:] *= 2
@@ -302,7 +342,8 @@ def test_the_state_is_bounded() -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{"min_increase": 0.0}, {"min_change": -1.0}, {"tail_increase": 0.0}, {"block_size": 3}]
+    "options",
+    [{"min_increase": 0.0}, {"min_change": -1.0}, {"tail_increase": 0.0}, {"block_size": 3}, {"hold_seconds": -1.0}],
 )
 def test_settings_that_make_no_sense_are_refused(options: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="must be"):

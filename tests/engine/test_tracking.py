@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import polars as pl
@@ -94,6 +94,19 @@ def test_two_makers_of_one_measurement_may_have_keys_of_their_own() -> None:
     second_stream.close(NOW, held)
 
     assert tracker.seen == [{"queue.depth": [1.0, 1.0]}]
+
+
+def test_a_finding_that_lasts_is_told_of_when_it_is_sent_and_not_again() -> None:
+    told: list[str] = []
+    tracker = Noting(finding=raised())
+    watched = [WatchedBy("noting", partial(_given, tracker), frozenset({"queue.depth"}))]
+    second_stream = Tracking(watched, lambda _id, _error: None, lambda finding: told.append(finding.state))
+    for finding in (raised(), raised(), replace(raised(), state="once"), replace(raised(), state="resolved")):
+        tracker.finding = finding
+        second_stream.take(batch(1.0).measurements)
+        second_stream.close(NOW, held)
+
+    assert told == ["raised", "resolved"]
 
 
 def test_a_tick_without_measurements_is_not_shown() -> None:

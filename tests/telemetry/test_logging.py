@@ -55,6 +55,20 @@ def test_the_same_message_about_another_pipeline_is_no_repeat(out: io.StringIO) 
     assert [line["pipeline"] for line in lines(out)] == ["traces", "metrics"]
 
 
+def test_findings_about_different_things_are_no_repeats(out: io.StringIO) -> None:
+    configure("info", "json", Clock(), out)
+
+    for title, environment in (
+        ("A became slower", "prod"),
+        ("A became slower", "staging"),
+        ("B became slower", "prod"),
+    ):
+        logger("service").info("finding raised", title=title, environment=environment)
+    structlog.reset_defaults()
+
+    assert len(lines(out)) == 3
+
+
 def test_different_messages_are_not_repeats(out: io.StringIO) -> None:
     configure("info", "json", Clock(), out)
 

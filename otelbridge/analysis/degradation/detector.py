@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from otelbridge.analysis.degradation.blocks import block_material, tail_rank
 from otelbridge.analysis.degradation.events import Event
-from otelbridge.analysis.degradation.settings import BLOCK_SIZE, VALUE_CEILING, shared
+from otelbridge.analysis.degradation.settings import BLOCK_SIZE, HOLD_SECONDS, VALUE_CEILING, shared
 from otelbridge.analysis.degradation.verdicts import Verdicts, VerdictsState
 
 Floats = NDArray[np.float64]
@@ -43,6 +43,7 @@ class DegradationDetector:
         min_increase: relative increase of the median that is worth an alert.
         min_change: increase in the unit of the values that is worth an alert; both must hold.
         tail_increase: relative increase of the 90th percentile that is worth an alert.
+        hold_seconds: how long a change must last, by the timestamps; shorter ones are not told.
         block_size: values a block, at least 4. Fewer are faster and see more in noise.
 
     Raises:
@@ -57,9 +58,10 @@ class DegradationDetector:
         min_increase: float = 0.20,
         min_change: float = 0.0,
         tail_increase: float = 0.40,
+        hold_seconds: float = HOLD_SECONDS,
         block_size: int = BLOCK_SIZE,
     ) -> None:
-        self._settings = shared(min_increase, min_change, tail_increase, block_size)
+        self._settings = shared(min_increase, min_change, tail_increase, hold_seconds, block_size)
         self._size = block_size
         self._tail_rank = tail_rank(block_size)
         self._clear()

@@ -6,7 +6,7 @@ import math
 from typing import Literal, NotRequired, TypedDict
 
 Kind = Literal["alert", "recovery", "improvement", "info"]
-Reason = Literal["new_normal", "weekend", "absorbed"]
+Reason = Literal["new_normal", "weekend", "brief", "absorbed"]
 
 
 class Event(TypedDict):
@@ -15,8 +15,8 @@ class Event(TypedDict):
     kind: Kind
     """alert: it became slower. recovery: it is as before. improvement: it became faster. info: see `reason`."""
     reason: NotRequired[Reason]
-    """new_normal: the slower level is the baseline now. weekend: a level is back after two days. absorbed: a change too
-    small for an alert, or too uncertain, is the baseline now."""
+    """new_normal: the slower level is the baseline now. weekend: a level is back after two days. brief: after two
+    minutes. absorbed: a change too small for an alert, or too uncertain, is the baseline now."""
     time: float
     """End of the block that showed it."""
     since: float

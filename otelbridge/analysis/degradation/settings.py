@@ -37,6 +37,10 @@ SETTLING_BLOCKS = 48
 ALLOWANCE = 0.75
 """Share of the threshold that a block must exceed to be suspicious (k of a CUSUM; by trial)."""
 
+HOLD_SECONDS = 30.0
+"""What is over sooner is a lock, a pause, a restart: nobody could look at it. It matters to busy series alone, which
+have a block in less than a second: three blocks of three values a second last as long."""
+
 DECISION = 6.0
 """Sum of suspicious spreads that makes a candidate (h of a CUSUM). With `CLIP` no two blocks can reach it."""
 
@@ -74,6 +78,9 @@ WEEKEND_SECONDS = (36 * 3_600.0, 66 * 3_600.0)
 """A level that falls and is back after so long was away for a weekend: two days, Friday evening to Monday morning at
 most; a gradual fall is noticed up to half a day late."""
 
+BRIEF_SECONDS = 120.0
+"""A level that falls and is back so soon has not become slower: a service that is down for a moment answers at once."""
+
 SPREAD_FLOOR = 0.02
 """Relative spread of blocks below which it is the clock's grain that was measured."""
 
@@ -107,14 +114,16 @@ class Settings:
     """Increase in the unit of the values that is worth an alert; both must hold."""
     tail_increase: float = 0.40
     """Relative increase of the 90th percentile that is worth an alert."""
+    hold_seconds: float = HOLD_SECONDS
+    """How long a change must last, by the time of the values."""
     block_size: int = BLOCK_SIZE
     """Values a block."""
 
     def __post_init__(self) -> None:
         if not (self.min_increase > 0 and self.tail_increase > 0):
             raise ValueError("min_increase and tail_increase must be above 0")
-        if not (self.min_change >= 0 and self.block_size >= MIN_BLOCK_SIZE):
-            raise ValueError(f"min_change must be at least 0, block_size at least {MIN_BLOCK_SIZE}")
+        if not (self.min_change >= 0 and self.hold_seconds >= 0 and self.block_size >= MIN_BLOCK_SIZE):
+            raise ValueError(f"min_change and hold_seconds must be at least 0, block_size at least {MIN_BLOCK_SIZE}")
 
     @cached_property
     def channels(self) -> tuple[Channel, Channel]:
@@ -135,6 +144,8 @@ class Settings:
 
 
 @lru_cache(maxsize=64)
-def shared(min_increase: float, min_change: float, tail_increase: float, block_size: int) -> Settings:
+def shared(
+    min_increase: float, min_change: float, tail_increase: float, hold_seconds: float, block_size: int
+) -> Settings:
     """The settings, one object for all series that are watched alike."""
-    return Settings(min_increase, min_change, tail_increase, block_size)
+    return Settings(min_increase, min_change, tail_increase, hold_seconds, block_size)

@@ -18,6 +18,7 @@ from otelbridge.analysis.degradation.settings import (
     ADOPTED_BLOCKS,
     ADOPTION_BLOCKS,
     ADOPTION_LIMIT,
+    BRIEF_SECONDS,
     DECISION,
     FIRST_BLOCKS,
     FIRST_DAY_ADOPTION_BLOCKS,
@@ -35,7 +36,7 @@ NO_ALARM = -1
 SUSPICIOUS = DECISION / 2
 """Sum from which on blocks are kept out of the baseline."""
 
-VerdictsState = tuple[NormalState, tuple[CusumState, CusumState], int, int, float, float, float, float, float]
+VerdictsState = tuple[NormalState, tuple[CusumState, CusumState], int, int, float, bool, float, float, float, float]
 
 
 class Verdicts:
@@ -49,6 +50,7 @@ class Verdicts:
         "_cusums",
         "_end",
         "_improved",
+        "_is_told",
         "_normal",
         "_settings",
         "_slower_before",
@@ -63,6 +65,8 @@ class Verdicts:
         """Channel that raised the alert which is not over."""
         self._alarm_block = 0
         self._alarm_since = 0.0
+        self._is_told = True
+        """Whether the alert has lasted for long enough to be one."""
         self._before_alert = math.nan
         """Level before the last alert whose level became the new normal."""
         self._improved = -math.inf
@@ -142,21 +146,26 @@ class Verdicts:
         since = self._normal.blocks.end_of(start - 1)
         return event(kind, self._settings.channels[index].name, self._end, since, self._expected(index), size, error)
 
-    def _slower(self, index: int, start: int, number: int, effect: Effect) -> Event:
+    def _slower(self, index: int, start: int, number: int, effect: Effect) -> Event | None:
         found = self._event("alert", index, start, effect.size, effect.error)
         away = found["since"] - self._improved
         level = self._normal.bases[0].level + effect.size
-        if (
-            WEEKEND_SECONDS[0] <= away <= WEEKEND_SECONDS[1]
-            and level <= self._slower_before + self._settings.channels[0].threshold
-        ):
-            found["kind"], found["reason"] = "info", "weekend"
-            self._move(number, effect.blocks, found["since"])
-            return found
+        if level <= self._slower_before + self._settings.channels[0].threshold:
+            if WEEKEND_SECONDS[0] <= away <= WEEKEND_SECONDS[1]:
+                found["kind"], found["reason"] = "info", "weekend"
+            elif away <= BRIEF_SECONDS:
+                found["kind"], found["reason"] = "info", "brief"
+            if found["kind"] == "info":
+                self._move(number, effect.blocks, found["since"])
+                return found
         self._alarm, self._alarm_block = index, number
         self._clear()
         self._alarm_since = found["since"]
-        return found
+        self._is_told = self._has_lasted()
+        return found if self._is_told else None
+
+    def _has_lasted(self) -> bool:
+        return self._end - self._alarm_since >= self._settings.hold_seconds
 
     def _faster(self, index: int, start: int, number: int, effect: Effect) -> Event:
         found = self._event("improvement", index, start, -effect.size, effect.error)
@@ -182,7 +191,7 @@ class Verdicts:
         return None
 
     def _watch(self, number: int) -> Event | None:
-        """What becomes of an alert: it is over, or the new normal."""
+        """What becomes of an alert: it is over, or is told at last, or is the new normal."""
         index, age = self._alarm, number - self._alarm_block
         base, channel = self._normal.bases[index], self._settings.channels[index]
         for blocks in channel.recovery_blocks:
@@ -197,7 +206,9 @@ class Verdicts:
                 self._alarm = NO_ALARM
                 self._normal.hold(start)
                 self._clear()
-                return self._event("recovery", index, start, left, error)
+                return self._event("recovery", index, start, left, error) if self._is_told else None
+        if not self._is_told:
+            return self._tell(index, number) if self._has_lasted() else None
         wait = FIRST_DAY_ADOPTION_BLOCKS if self._normal.season.undecided(self._end) else ADOPTION_BLOCKS
         if age < wait or number % 4:
             return None
@@ -210,6 +221,19 @@ class Verdicts:
         self._alarm = NO_ALARM
         found = self._adopt(index, number, self._alarm_since)
         found["reason"] = "new_normal"
+        return found
+
+    def _tell(self, index: int, number: int) -> Event | None:
+        """The alert, if what was seen when it began is still there."""
+        base, channel = self._normal.bases[index], self._settings.channels[index]
+        blocks = channel.recovery_blocks[0]
+        above = self._normal.flat(index, number + 1 - blocks, number + 1) - base.level
+        size = median(above)
+        if min(size, median(above[-channel.min_blocks :])) < channel.threshold:
+            return None
+        self._is_told, self._alarm_block = True, number
+        found = self._event("alert", index, number, size, base.error(blocks))
+        found["since"] = self._alarm_since
         return found
 
     def _adopt(self, index: int, number: int, since: float) -> Event:
@@ -237,6 +261,7 @@ class Verdicts:
             self._alarm,
             self._alarm_block,
             self._alarm_since,
+            self._is_told,
             self._end,
             self._before_alert,
             self._improved,
@@ -245,8 +270,8 @@ class Verdicts:
 
     def take(self, state: VerdictsState) -> None:
         """Become what `state` described."""
-        normal, cusums, self._alarm, self._alarm_block, self._alarm_since, self._end = state[:6]
-        self._before_alert, self._improved, self._slower_before = state[6:]
+        normal, cusums, self._alarm, self._alarm_block, self._alarm_since, self._is_told = state[:6]
+        self._end, self._before_alert, self._improved, self._slower_before = state[6:]
         self._normal.take(normal)
         for cusum, its_state in zip(self._cusums, cusums, strict=True):
             cusum.take(its_state)

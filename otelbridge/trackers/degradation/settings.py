@@ -27,6 +27,9 @@ class Watch(Selection):
     min_change: float = Field(default=0.0, ge=0)
     """The same in the measurement's own unit: changes of less are not told, however large the share."""
 
+    hold_seconds: float = Field(default=30.0, ge=0, le=86_400)
+    """How long it must last: what is over sooner is not told, however many values there were."""
+
 
 # Least changes in ms that a person or the next service would notice; below them a share of a fast thing is noise.
 DEFAULT_WATCH = (

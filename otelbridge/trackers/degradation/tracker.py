@@ -108,7 +108,10 @@ class Degradation(Tracker):
         if watch is None:
             return None
         return DegradationDetector(
-            min_increase=watch.min_increase, min_change=watch.min_change, tail_increase=watch.min_tail_increase
+            min_increase=watch.min_increase,
+            min_change=watch.min_change,
+            tail_increase=watch.min_tail_increase,
+            hold_seconds=watch.hold_seconds,
         )
 
     def _finding(self, slot: int, said: Mapping[str, Any], example: Mapping[str, Any], now: float) -> Finding:
