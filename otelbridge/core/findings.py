@@ -36,6 +36,7 @@ class Finding:
         instance: which of several processes of the service it is about, "" for all of them. Each has a life of its own,
             all of them are one issue: processes come and go.
         state: `once`, or what became of the finding of this kind and key.
+        summary: how much, in a few words that may differ each time; "" when the title says it all.
     """
 
     kind: str
@@ -52,6 +53,7 @@ class Finding:
     release: str = ""
     instance: str = ""
     state: State = "once"
+    summary: str = ""
 
 
 class Example(msgspec.Struct, array_like=True, frozen=True):

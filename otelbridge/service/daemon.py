@@ -193,6 +193,7 @@ class Daemon:
 
     def _on_finding(self, pipeline: str, finding: Finding) -> None:
         about = {"kind": finding.kind, "service": finding.service, "environment": finding.environment}
+        about["summary"] = finding.summary
         known = {name: value for name, value in about.items() if value}
         if finding.trace_id:
             known["trace_id"] = f"{finding.trace_id:032x}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import polars as pl
 import pytest
 
@@ -48,3 +50,18 @@ def test_every_finding_passes_sentrys_own_checks(found: list[Finding]) -> None:
         assert payload["fingerprint"] == ["otelbridge", finding.kind, *finding.key]
         assert payload["tags"]["finding.state"] == finding.state
         assert payload["level"] == finding.level
+        assert payload["logentry"]["formatted"].startswith(finding.title)
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("degradation", r"from [\d.]+ to [\d.]+ ms \(\+\d+%\)"),
+        ("error_spike", r"[\d.]+% of its operations, normally [\d.]+%"),
+        ("capacity", r"\d+% full, \d+ (minutes|hours) left"),
+    ],
+)
+def test_what_is_listed_says_how_much(found: list[Finding], kind: str, said: str) -> None:
+    summaries = [finding.summary for finding in found if finding.kind == kind and finding.state == "raised"]
+    assert summaries
+    assert all(re.fullmatch(said, summary) for summary in summaries), summaries

@@ -197,7 +197,7 @@ def _error(event: Mapping[str, Any]) -> Error:
 def _finding(event: Mapping[str, Any]) -> Finding:
     tags, contexts = event["tags"], event["contexts"]
     return Finding(
-        title=event["logentry"]["formatted"],
+        title=event["logentry"].get("message", event["logentry"]["formatted"]),
         context=contexts.get(tags["finding"], {}),
         kind=tags["finding"],
         service=tags.get("service.name", ""),

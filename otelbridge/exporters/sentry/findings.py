@@ -33,7 +33,7 @@ def finding_event(finding: Finding) -> dict[str, Any]:
         "platform": "other",
         "level": finding.level,
         "logger": clip(f"otelbridge.{finding.kind}", 64),
-        "logentry": {"formatted": clip(finding.title, MAX_MESSAGE)},
+        "logentry": _message(finding),
         "fingerprint": ["otelbridge", finding.kind, *finding.key],
         "tags": _tags(finding),
         "contexts": {_context_name(name): _context(values) for name, values in finding.contexts.items()},
@@ -48,6 +48,16 @@ def finding_event(finding: Finding) -> dict[str, Any]:
     if release:
         event["release"] = release
     return event
+
+
+def _message(finding: Finding) -> dict[str, str]:
+    """What Sentry lists an issue by is `formatted`: that of its latest event, so that numbers may stand in it."""
+    if not finding.summary:
+        return {"formatted": clip(finding.title, MAX_MESSAGE)}
+    return {
+        "message": clip(finding.title, MAX_MESSAGE),
+        "formatted": clip(f"{finding.title}: {finding.summary}", MAX_MESSAGE),
+    }
 
 
 def _told_once(finding: Finding) -> tuple[str, ...]:

@@ -42,7 +42,18 @@ def finding(
         span_id=example["span_id"],
         release=example["release"] or "",
         state="raised" if is_alert else "resolved",
+        summary=_summary(said),
     )
+
+
+def _summary(said: Mapping[str, Any]) -> str:
+    """How full, and how long it will take."""
+    seconds = said.get("seconds_to_saturation")
+    return f"{said['utilization']:.0%} full" + (f", {_long(seconds)} left" if seconds else "")
+
+
+def _long(seconds: float) -> str:
+    return f"{seconds / 60:.0f} minutes" if seconds < 2 * 3600 else f"{seconds / 3600:.0f} hours"
 
 
 def gone(alarm: Alarm, limit: Limit, now: float) -> Finding:

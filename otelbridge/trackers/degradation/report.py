@@ -57,4 +57,11 @@ def finding(said: Mapping[str, Any], identity: Identity, unit: str, example: Map
         release=example["release"] or "",
         instance=series.get(INSTANCE, ""),
         state="raised" if is_alert else "resolved",
+        summary=_summary(said, unit) if is_alert else "",
     )
+
+
+def _summary(said: Mapping[str, Any], unit: str) -> str:
+    """From which level to which."""
+    unit = "" if unit == "1" else f" {unit}"
+    return f"from {said['baseline']:.3g} to {said['recent']:.3g}{unit} ({said['increase']:+.0%})"

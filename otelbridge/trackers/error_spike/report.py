@@ -43,4 +43,12 @@ def finding(said: Mapping[str, Any], values: tuple[str | None, ...], example: Ex
         environment=environment,
         release=example.release,
         state="raised" if is_alert else "resolved",
+        summary=_summary(said) if is_alert else "",
     )
+
+
+def _summary(said: Mapping[str, Any]) -> str:
+    """How often, and how often normally."""
+    normal = f"{said['baseline']:.2%}" if said["baseline"] < 0.1 else f"{said['baseline']:.0%}"
+    rate = f"{said['rate']:.2%}" if said["rate"] < 0.1 else f"{said['rate']:.0%}"
+    return f"{rate} of its operations, normally {normal}"

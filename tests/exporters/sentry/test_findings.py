@@ -24,6 +24,13 @@ def test_a_finding_is_an_event_with_a_fingerprint_of_its_kind_and_key() -> None:
     assert made["contexts"]["trace"] == {"trace_id": f"{7:032x}", "span_id": f"{9:016x}"}
 
 
+def test_how_much_stands_behind_the_title_and_makes_no_issue_of_its_own() -> None:
+    first, second = event(summary="from 20 to 35 ms (+75%)"), event(summary="from 20 to 40 ms (+100%)")
+    assert first["logentry"]["formatted"] == "N+1 on author: from 20 to 35 ms (+75%)"
+    assert first["logentry"]["message"] == second["logentry"]["message"] == "N+1 on author"
+    assert first["fingerprint"] == second["fingerprint"]
+
+
 def test_details_survive_scrubbing_and_read_the_same() -> None:
     details = {"query": "SELECT * FROM author", "tokens": 12, "nested": {"password reset": ["auth", 1]}}
     made = event(contexts={"n_plus_one": details})
