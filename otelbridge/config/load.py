@@ -18,8 +18,9 @@ from otelbridge.config.fields import Fields
 from otelbridge.config.files import read_text
 from otelbridge.config.merging import merge, read_setting
 from otelbridge.config.model import SECTIONS, Catalogue, Configuration, Configured, PipelineConfig, ServiceConfig, Warns
+from otelbridge.config.order import Order
 from otelbridge.config.pipelines import Pipelines
-from otelbridge.config.problems import did_you_mean
+from otelbridge.config.problems import did_you_mean, nearest
 from otelbridge.config.reading import locate
 from otelbridge.config.report import Report
 from otelbridge.config.variables import Expansion
@@ -30,6 +31,7 @@ DEFAULT = "default"
 _ID = re.compile(r"[A-Za-z][A-Za-z0-9_]*(/[^\s/]+)?")  # as in the Collector, without blanks
 # What the Collector has beside our sections; its users look for them here.
 _OTHER_SECTIONS = {"connectors", "extensions"}
+_ALL_SECTIONS = (*SECTIONS, "service")
 
 
 def load(
@@ -82,17 +84,19 @@ class _Loader:
 
     def check(self, root: Mapping) -> Configuration:
         """The configuration that the tree says."""
-        sections = {kind: self._components(root, section, kind) for section, kind in SECTIONS.items()}
+        misspelt = self._misspelt(root)
+        sections = {
+            kind: self._components(root, section, kind)
+            for section, kind in SECTIONS.items()
+            if section in root.entries or section not in misspelt
+        }
         defined = {kind: components for kind, components in sections.items() if components is not None}
-        for key, entry in root.entries.items():
-            if key not in SECTIONS and key != "service":
-                hint = "; otelbridge has none" if key in _OTHER_SECTIONS else did_you_mean(key, [*SECTIONS, "service"])
-                self._report.add((key,), f"unknown section{hint}", entry.key)
-        service = self._service(root)
+        service = self._service(root, misspelt)
         pipelines = Pipelines(self._catalogue, root, defined, self._report)
         configs = service.pipelines if service else self._pipelines(root)
         plans = pipelines.plans(configs)
         Columns(self._catalogue, self._fields, root, defined, self._report).check(configs)
+        Order(root, self._report).check(plans)
         Watching(self._catalogue, root, self._report).check(plans)
         if service:
             pipelines.check_ports(service, plans)
@@ -102,6 +106,18 @@ class _Loader:
             kind: {name: item for name, item in items.items() if item is not None} for kind, items in defined.items()
         }
         return Configuration(components, service, plans, self._report.warnings())
+
+    def _misspelt(self, root: Mapping) -> set[str]:
+        """Report unknown sections; returns those that are probably meant, so that nobody is told to define them."""
+        meant: set[str] = set()
+        for key, entry in root.entries.items():
+            if key in _OTHER_SECTIONS:
+                self._report.add((key,), "unknown section; otelbridge has none", entry.key)
+            elif key not in _ALL_SECTIONS:
+                self._report.add((key,), f"unknown section{did_you_mean(key, _ALL_SECTIONS)}", entry.key)
+                if word := nearest(key, _ALL_SECTIONS):
+                    meant.add(word)
+        return meant
 
     def _read_file(self, name: str) -> list[Node]:
         """The tree of a file; none for one that is empty or wrong."""
@@ -152,8 +168,10 @@ class _Loader:
         known = self._catalogue.names(kind)
         return did_you_mean(name, known) or f"; there are {', '.join(known) or 'none'}"
 
-    def _service(self, root: Mapping) -> ServiceConfig | None:
+    def _service(self, root: Mapping, misspelt: set[str]) -> ServiceConfig | None:
         entry = root.entries.get("service")
+        if entry is None and "service" in misspelt:  # that is told already
+            return None
         if entry is None:
             place = next((entry.key for entry in root.entries.values()), _NOWHERE)
             self._report.add(("service",), "required, but not set: it says which pipelines there are", place)

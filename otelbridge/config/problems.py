@@ -104,9 +104,15 @@ def render(problems: tuple[Problem, ...]) -> str:
     return "\n".join((*shown, f"{count}; nothing was started."))
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
+def did_you_mean(word: str, known: Iterable[str], cutoff: float = CLOSE_ENOUGH) -> str:
     """`; did you mean `x`?` for the known word that is closest, or "" when none is close."""
+    meant = nearest(word, known, cutoff)
+    return f"; did you mean `{meant}`?" if meant else ""
+
+
+def nearest(word: str, known: Iterable[str], cutoff: float = CLOSE_ENOUGH) -> str | None:
+    """The known word that is closest, if one is at least as like it as `cutoff` (0..1) says."""
     spellings = {name.lower(): name for name in known}
     # Long words are cut: difflib's cost is quadratic and a setting's name is short.
-    matches = difflib.get_close_matches(word.lower()[:200], spellings, n=1, cutoff=CLOSE_ENOUGH)
-    return f"; did you mean `{spellings[matches[0]]}`?" if matches else ""
+    matches = difflib.get_close_matches(word.lower()[:200], spellings, n=1, cutoff=cutoff)
+    return spellings[matches[0]] if matches else None

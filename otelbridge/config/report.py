@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from otelbridge.config.document import Place
@@ -9,6 +10,7 @@ from otelbridge.config.excerpts import Excerpts, show_name
 from otelbridge.config.problems import InvalidConfiguration, Problem
 
 Path = tuple[str | int, ...]
+MOST_NAMED = 3  # names in a sentence; `capacity` watches a dozen metrics by itself
 
 
 @dataclass(slots=True)
@@ -28,8 +30,8 @@ class Report:
         self._warnings.setdefault((written(path), message), (place, self._problem(path, message, place)))
 
     def warnings(self) -> tuple[str, ...]:
-        """One line each."""
-        return tuple(problem.head for _, problem in self._warnings.values())
+        """Each as a mistake is shown: the head, then the line with the odd part underlined."""
+        return tuple(str(problem) for _, problem in self._warnings.values())
 
     def raise_if_any(self) -> None:
         """Raise InvalidConfiguration with every problem, in the order of the sources and their lines."""
@@ -50,3 +52,20 @@ def written(path: Path) -> str:
     for step in path:
         text += f"[{step}]" if isinstance(step, int) else f".{show_name(step)}"
     return text.removeprefix(".")
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names in a sentence: `a`, `b` and `c`."""
+    return _in_a_row([f"`{show_name(name)}`" for name in names])
+
+
+def some_of(names: Collection[str]) -> str:
+    """The first names of many in a sentence, and how many more: `a`, `b`, `c` and 5 more."""
+    shown = [f"`{show_name(name)}`" for name in sorted(names)]
+    rest = len(shown) - MOST_NAMED
+    return _in_a_row([*shown[:MOST_NAMED], f"{rest} more"] if rest > 1 else shown)
+
+
+def _in_a_row(words: Sequence[str]) -> str:
+    *first, last = words
+    return f"{', '.join(first)} and {last}" if first else last

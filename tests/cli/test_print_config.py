@@ -96,5 +96,10 @@ def test_warnings_go_to_stderr(path: str, capsys: pytest.CaptureFixture[str], mo
 
     printed = capsys.readouterr()
     assert printed.err.startswith(f"warning: {path}:")
-    assert printed.err.endswith("the environment variable DSN is not set, so it counts as empty\n")
+    head, *excerpt = printed.err.splitlines()
+    assert head.endswith("the environment variable DSN is not set, so it counts as empty")
+    assert excerpt == [
+        "  8 |   sentry: {dsn: [REDACTED], headers: {a: [REDACTED]}}",
+        "    |                 ^^^^^^^^^^",
+    ]
     yaml.safe_load(printed.out)

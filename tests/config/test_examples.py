@@ -22,7 +22,7 @@ def test_the_whole_example_is_a_configuration_with_the_defaults(tmp_path: Path) 
         for item in components.values():
             assert item.config == item.spec.config()
     assert configuration.service == load_texts(tmp_path, BASE).service
-    assert [warning.partition(": ")[2] for warning in configuration.warnings] == [
+    assert [warning.splitlines()[0].partition(": ")[2] for warning in configuration.warnings] == [
         "processors.share: defined, but in no pipeline: it does nothing",
         "trackers.watch: defined, but in no pipeline: it does nothing",
     ]

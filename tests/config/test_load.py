@@ -160,14 +160,18 @@ def test_a_variable_that_is_not_set_is_a_warning(tmp_path: Path) -> None:
     configuration = load_texts(tmp_path, BASE, "processors: {mark: {label: '${env:NONE}'}}")
 
     (warning,) = configuration.warnings
-    assert warning.endswith("2.yaml:1:28: the environment variable NONE is not set, so it counts as empty")
+    head, shown, _ = warning.splitlines()
+    assert shown == "  1 | processors: {mark: {label: '${env:NONE}'}}"
+    assert head.endswith("2.yaml:1:28: the environment variable NONE is not set, so it counts as empty")
 
 
 def test_a_component_in_no_pipeline_is_a_warning(tmp_path: Path) -> None:
     configuration = load_texts(tmp_path, BASE, "processors:\n  mark/b:\n")
 
     (warning,) = configuration.warnings
-    assert warning.endswith("2.yaml:2:3: processors.mark/b: defined, but in no pipeline: it does nothing")
+    assert warning.endswith(
+        "2.yaml:2:3: processors.mark/b: defined, but in no pipeline: it does nothing\n  2 |   mark/b:\n    |   ^^^^^^"
+    )
 
 
 def test_settings_that_are_odd_are_a_warning(tmp_path: Path) -> None:
@@ -179,7 +183,7 @@ service: {pipelines: {traces: {processors: [group_by_trace, share]}}}
 
     warnings = load_texts(tmp_path, BASE, text).warnings
 
-    assert warnings[0].endswith("2.yaml:3:3: processors.share: without a key it does nothing")
+    assert warnings[0].splitlines()[0].endswith("2.yaml:3:3: processors.share: without a key it does nothing")
 
 
 def test_all_mistakes_are_told_at_once_in_the_order_of_the_files(tmp_path: Path) -> None:
@@ -291,6 +295,41 @@ def test_values_of_variables_are_named_and_not_shown(tmp_path: Path) -> None:
 def test_a_missing_service_section_is_told(tmp_path: Path) -> None:
     with pytest.raises(InvalidConfiguration, match="service: required, but not set: it says which pipelines there are"):
         load_texts(tmp_path, "receivers: {otlp: }")
+
+
+@pytest.mark.parametrize(
+    ("section", "written"),
+    [
+        ("receivers", "receiver"),
+        ("processors", "procesors"),
+        ("exporters", "exporter"),
+        ("service", "services"),
+    ],
+)
+def test_a_misspelt_section_is_told_and_not_what_follows_from_its_absence(
+    tmp_path: Path, section: str, written: str
+) -> None:
+    with pytest.raises(InvalidConfiguration) as refused:
+        load_texts(tmp_path, BASE.replace(f"{section}:\n", f"{written}:\n", 1))
+
+    assert heads(str(refused.value)) == [f"{written}: unknown section; did you mean `{section}`?"]
+
+
+def test_beside_a_misspelt_section_the_others_are_checked(tmp_path: Path) -> None:
+    with pytest.raises(InvalidConfiguration) as refused:
+        load_texts(tmp_path, BASE.replace("exporters:\n", "exporter:\n", 1).replace("[mark,", "[marc,"))
+
+    assert heads(str(refused.value)) == [
+        "exporter: unknown section; did you mean `exporters`?",
+        "service.pipelines.traces.processors[0]: no processor `marc` is defined under `processors`; "
+        "did you mean `mark`?",
+    ]
+
+
+def test_what_a_section_lacks_is_told_although_another_of_nearly_its_name_is_there(tmp_path: Path) -> None:
+    said = refused(tmp_path, "exporter: {sentry/b: }\nservice: {pipelines: {traces: {exporters: [sentry/b]}}}")
+
+    assert [head.partition(":")[0] for head in heads(said)] == ["exporter", "service.pipelines.traces.exporters[0]"]
 
 
 def test_an_empty_configuration_is_told(tmp_path: Path) -> None:

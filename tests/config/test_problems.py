@@ -35,5 +35,11 @@ def test_the_nearest_word_is_suggested() -> None:
     assert did_you_mean("x" * 1_000_000, ["min_repeats"]) == ""
 
 
+def test_how_near_a_suggestion_must_be_can_be_asked_for() -> None:
+    assert did_you_mean("min_repats", ["min_repeats"], 0.9) == "; did you mean `min_repeats`?"
+    assert did_you_mean("min_rests", ["min_repeats"]) == "; did you mean `min_repeats`?"
+    assert did_you_mean("min_rests", ["min_repeats"], 0.91) == ""
+
+
 def test_a_problem_inside_a_text_is_never_empty() -> None:
     assert (ConfigProblem("x", 3, 3).start, ConfigProblem("x", 3, 3).end) == (3, 4)

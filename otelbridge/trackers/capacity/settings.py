@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
@@ -11,6 +12,8 @@ from otelbridge.core.measurements import COLUMNS
 from otelbridge.semconv.limits import KNOWN_LIMITS, SENDER
 from otelbridge.semconv.selection import Selection
 
+_NO_NAME = re.compile(r"\s*[-+.]?[0-9]")
+
 
 class Limit(Selection):
     """A measurement with a limit, which each of its series has for itself."""
@@ -18,6 +21,18 @@ class Limit(Selection):
     limit: Annotated[float, Field(gt=0)] | Annotated[str, Field(min_length=1)] = 1.0
     """Where it is full: a number in the measurement's unit, 1 for what is measured as a share, or the name of the
     measurement that tells it, e.g. `db.client.connection.max`; the columns of `by` say which limit is whose."""
+
+    @field_validator("limit")
+    @classmethod
+    def _number_or_name(cls, limit: float | str) -> float | str:
+        """A number that is text by mistake would be waited for as a metric, without a word."""
+        if not isinstance(limit, str) or not _NO_NAME.match(limit):
+            return limit
+        try:
+            float(limit)
+        except ValueError:
+            raise ValueError("neither a number nor a name: no measurement's begins with a digit") from None
+        raise ValueError("this is text: write a number, without quotes")
 
     where: dict[str, str] = Field(default_factory=dict)
     """Columns that must have this value for a row to count, e.g. `db.client.connection.state: used`."""
