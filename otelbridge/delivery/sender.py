@@ -63,6 +63,7 @@ class Sender:
         clock: seconds since the epoch.
         jitter: for the spread of pauses.
         on_trouble: told of failed attempts and rejected parcels: exporter (or "outbox") and reason.
+        on_recovery: told of an exporter that takes parcels again after its attempts failed.
         on_death: told, from its thread, what ended the coordinator although it should never end.
     """
 
@@ -73,6 +74,7 @@ class Sender:
         clock: Callable[[], float],
         jitter: random.Random,
         on_trouble: Callable[[str, str], None] = lambda _exporter, _reason: None,
+        on_recovery: Callable[[str], None] = lambda _exporter: None,
         on_death: Callable[[BaseException], None] = lambda _error: None,
     ) -> None:
         self.counts = DeliveryCounts()
@@ -80,6 +82,7 @@ class Sender:
         self._exporters = exporters
         self._clock = clock
         self._on_trouble = on_trouble
+        self._on_recovery = on_recovery
         self._on_death = on_death
         self._jitter = jitter.random
         self._schedule = Schedule(outbox.fetch, jitter.random, WORKERS_PER_DESTINATION)
@@ -172,6 +175,8 @@ class Sender:
             self._active -= 1
             self._schedule.finish(lane)
             self._schedule.limit(lane, answer.limits, now)
+            if lane.failures and any(outcome == EXPORTED for _, outcome in answer.outcomes):
+                self._on_recovery(lane.key[0])
             for item, outcome in answer.outcomes:
                 lane.settled(item)
                 self._note(outcome, item.entry, now)

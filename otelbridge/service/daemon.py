@@ -96,6 +96,7 @@ class Daemon:
             self._on_forgotten_state,
             self._on_finding,
             self._on_delivery_trouble,
+            self._on_delivery_recovery,
             self._on_thread_death,
         )
         try:
@@ -201,6 +202,9 @@ class Daemon:
 
     def _on_delivery_trouble(self, exporter: str, reason: str) -> None:
         self._log.warning("delivery failed", exporter=exporter, reason=reason)
+
+    def _on_delivery_recovery(self, exporter: str) -> None:
+        self._log.info("delivery works again", exporter=exporter)
 
     def _on_thread_death(self, thread: str, error: BaseException) -> None:
         self._death = thread

@@ -45,6 +45,7 @@ class Surroundings:
         on_forgotten_state: pipeline, components, how many series of it; None for all that they knew.
         on_finding: pipeline, a finding that lasts, when it is sent.
         on_delivery_trouble: exporter, reason; the parcel waits, or was rejected.
+        on_delivery_recovery: exporter, which takes parcels again.
         on_thread_death: name of a thread that must not end, and what ended it.
     """
 
@@ -54,6 +55,7 @@ class Surroundings:
     on_forgotten_state: Callable[[str, str, int | None], None]
     on_finding: Callable[[str, Finding], None]
     on_delivery_trouble: Callable[[str, str], None]
+    on_delivery_recovery: Callable[[str], None]
     on_thread_death: Callable[[str, BaseException], None]
 
 
@@ -80,6 +82,7 @@ class Unit:
             around.clock,
             random.Random(),  # noqa: S311 # spreads pauses
             around.on_delivery_trouble,
+            around.on_delivery_recovery,
             lambda error: around.on_thread_death(f"{plan.id} sender", error),
         )
         self.balance = self.task.balance

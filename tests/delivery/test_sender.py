@@ -35,6 +35,7 @@ class Sending:
     exporter: ObedientExporter = field(default_factory=ObedientExporter)
     clock: Clock = field(default_factory=Clock)
     troubles: list[str] = field(default_factory=list)
+    recoveries: list[str] = field(default_factory=list)
     trouble_told: threading.Event = field(default_factory=threading.Event)
     deaths: list[BaseException] = field(default_factory=list)
 
@@ -56,6 +57,7 @@ class Sending:
             self.clock,
             random.Random(1),
             self.note_trouble,
+            self.recoveries.append,
             self.deaths.append,
         )
 
@@ -77,6 +79,7 @@ def test_everything_is_sent_and_deleted(sending: Sending) -> None:
     assert sorted(sending.exporter.taken) == sorted(f"id{i}" for i in range(500))
     assert sending.box.outbox.parcels == 0
     assert sending.box.outbox.outcomes == {("e", "exported"): (1000, 500)}
+    assert sending.recoveries == []
 
 
 def test_what_fails_stays(sending: Sending) -> None:
@@ -219,6 +222,7 @@ def test_a_destination_that_comes_back_gets_everything(sending: Sending) -> None
     assert sorted(sending.exporter.taken) == sorted(f"id{i}" for i in range(BATCH_PARCELS))
     assert sending.box.outbox.parcels == 0
     assert sending.troubles == ["connection refused"]
+    assert sending.recoveries == ["e"]
 
 
 def test_a_new_parcel_is_sent_when_the_sender_is_woken(sending: Sending) -> None:
