@@ -41,7 +41,8 @@ class OpenCascade(msgspec.Struct, array_like=True):
     Attributes:
         root: where it probably began, as it was last told.
         start: when the first failure of those began that were known first.
-        first_failures: when each member first failed, in the order in which they were found.
+        first_failures: when each member first failed, in the order in which they were found, the root before the others:
+            so it stays the same who was the first of those that failed at once.
     """
 
     root: str
@@ -53,8 +54,8 @@ class OpenCascade(msgspec.Struct, array_like=True):
         """It begins."""
         since = failures.since
         began_at = root(members, since, failures.callees, failures.silent)
-        order = causal_order(began_at, members, since, failures.callees)  # of those that failed first, the root did
-        first_failures = {name: since[name] for name in sorted(order, key=since.__getitem__)}
+        order = causal_order(began_at, members, since, failures.callees)
+        first_failures = {name: since[name] for name in order}
         return cls(began_at, min(first_failures.values()), first_failures)
 
     def goes_on(self, since: Mapping[str, float]) -> bool:
@@ -74,8 +75,8 @@ class OpenCascade(msgspec.Struct, array_like=True):
         """The root by what is known now: another only if something that the present one calls fails, or it is over.
 
         Otherwise it would change with whatever else begins to fail. At the end of a cascade the root is often over a
-        little before its callers are. Another one is no root unless it is bad even now, a minute after the root was, and
-        something that calls it is: what fails alone has not spread.
+        little before its callers are. Another one is no root unless it is bad even now, a minute after the root was,
+        and something that calls it is: what fails alone has not spread.
         """
         first_failures, callees, silent = self.first_failures, failures.callees, failures.silent
         if self.root in failures.since:
