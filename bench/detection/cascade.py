@@ -115,11 +115,17 @@ def large(random: np.random.Generator) -> Story:
 
 
 def rare_middle(random: np.random.Generator) -> Story:
-    """A service between the one that fails and another is called rarely: that it fails, too, is known late or never."""
-    calls = [("front", "answers"), ("answers", "middle"), ("middle", "store"), ("front", "store")]
-    story = _spread(random, calls, "store")
-    story.rates = {"middle": random.uniform(0.1, 0.5)}
-    story.silent = {"store"} if random.random() < 0.5 else set()
+    """A service above the one that fails is called rarely: until it is known that it fails, its caller seems the root."""
+    calls = [("edge", "front"), ("front", "answers"), ("portal", "answers"), ("answers", "middle"), ("middle", "store")]
+    story = _spread(random, [*calls, ("front", "store")], "store")
+    story.rates = {"middle": random.uniform(0.3, 0.6)}  # with less it may never be known
+    return story
+
+
+def rare_middle_database(random: np.random.Generator) -> Story:
+    """The same above a database, which sends no spans."""
+    story = rare_middle(random)
+    story.silent = {"store"}
     return story
 
 
@@ -163,6 +169,7 @@ POSITIVE: tuple[Scenario, ...] = (
     retry_storm,
     large,
     rare_middle,
+    rare_middle_database,
 )
 NEGATIVE: tuple[Scenario, ...] = (independent, pair, one_after_another, background)
 

@@ -105,7 +105,7 @@ class CascadeDetector:
         Each event has kind (`alert`, `info` when it grows, `recovery`), environment, root, services in causal order,
         first_failures (seconds by service), edges among them, start, time and trigger (who failed first). It tells the
         whole cascade, also those that fail no more. When another root is found, the present one has a `recovery` with
-        `root_now`, the other one, and that an `alert`.
+        the other as `root_now`, and the other one an `alert` with the present as `root_before`.
         """
         touched = set()
         for environment, name, time, total, failed in outcomes:
@@ -215,8 +215,8 @@ class CascadeDetector:
         has_grown = cascade.grow(failures, self._max_services)
         root = cascade.root_now(failures)
         if root != cascade.root:
-            yield {**self._event("recovery", environment, cascade, now), "root_now": root}
-            cascade.root = root
+            yield self._event("recovery", environment, cascade, now, root)
+            cascade.root, cascade.root_before = root, cascade.root
             yield self._event("alert", environment, cascade, now)
         elif has_grown:
             yield self._event("info", environment, cascade, now)
@@ -248,6 +248,6 @@ class CascadeDetector:
                 best = sorted(group, key=lambda name: (failing[name], name))
         return best
 
-    def _event(self, kind: str, environment: str, cascade: OpenCascade, now: float) -> Event:
+    def _event(self, kind: str, environment: str, cascade: OpenCascade, now: float, root_now: str = "") -> Event:
         callees = self._callees(environment, cascade.first_failures, now)
-        return cascade.event(kind, environment, callees, now)
+        return cascade.event(kind, environment, callees, now, root_now)

@@ -41,13 +41,15 @@ class OpenCascade(msgspec.Struct, array_like=True):
     Attributes:
         root: where it probably began, as it was last told.
         start: when the first failure of those began that were known first.
-        first_failures: when each member first failed, in the order in which they were found, the root before the others:
-            so it stays the same who was the first of those that failed at once.
+        first_failures: when each member first failed, in the order in which they were found, the root first: so it
+            stays the same who was the first of those that failed at once.
+        root_before: the root that was told before the present one, "" if none was.
     """
 
     root: str
     start: float
     first_failures: dict[str, float]
+    root_before: str = ""
 
     @classmethod
     def of(cls, members: list[str], failures: Failures) -> OpenCascade:
@@ -88,7 +90,9 @@ class OpenCascade(msgspec.Struct, array_like=True):
         spread = {name for caller in still for callee in callees[caller] & still for name in (caller, callee)}
         return root(spread, first_failures, callees, silent) if spread else self.root
 
-    def event(self, kind: str, environment: str, callees: Mapping[str, set[str]], now: float) -> Event:
+    def event(
+        self, kind: str, environment: str, callees: Mapping[str, set[str]], now: float, root_now: str = ""
+    ) -> Event:
         """What is told of it.
 
         Args:
@@ -96,6 +100,7 @@ class OpenCascade(msgspec.Struct, array_like=True):
             environment: its own.
             callees: of each member the members that it calls.
             now: when it is told.
+            root_now: the root that is about to take the present one's place.
         """
         order = causal_order(self.root, self.first_failures, self.first_failures, callees)
         place = {name: number for number, name in enumerate(order)}
@@ -104,6 +109,8 @@ class OpenCascade(msgspec.Struct, array_like=True):
             "kind": kind,
             "environment": environment,
             "root": self.root,
+            "root_before": self.root_before,
+            "root_now": root_now,
             "services": order,
             "first_failures": {name: self.first_failures[name] for name in order},
             "edges": sorted(edges, key=lambda edge: (place[edge[1]], place[edge[0]])),

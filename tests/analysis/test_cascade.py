@@ -155,7 +155,8 @@ def test_a_root_that_calls_what_is_known_to_fail_only_later_is_corrected() -> No
         ("alert", "store"),
         ("recovery", "store"),
     ]
-    assert [event.get("root_now") for event in events] == [None, "store", None, None]
+    assert [event["root_now"] for event in events] == ["", "store", "", ""]
+    assert [event["root_before"] for event in events] == ["", "", "assistant", "assistant"]
     assert events[1]["time"] == events[2]["time"]
     assert {event["start"] for event in events} == {float(START)}
     assert events[2]["services"] == ["store", "chatbot", "retriever", "assistant"]

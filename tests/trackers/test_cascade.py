@@ -155,6 +155,8 @@ def test_when_another_root_is_found_the_finding_is_resolved_and_raised_at_once_u
         ("resolved", ("prod", "store")),
     ]
     assert corrected.title == "Failures seem to spread from store, no longer from assistant"
+    assert corrected.contexts["cascade"]["root_now"] == "store"
+    assert right.contexts["cascade"]["root_before"] == "assistant"
     assert corrected.time == right.time
     assert corrected.tags["root"] == corrected.contexts["cascade"]["root"] == "assistant"
     assert len({one.contexts["cascade"]["start"] for one in (wrong, corrected, right, over)}) == 1

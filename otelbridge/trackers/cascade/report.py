@@ -26,6 +26,8 @@ def finding(said: Mapping[str, Any], example: Example, now: float) -> Finding:
     first = min(said["first_failures"].values(), default=said["start"])
     details = {
         "root": root,
+        "root_before": said["root_before"],
+        "root_now": said["root_now"],
         "services": services[:MAX_SHOWN],
         "count": len(services),
         "first_to_fail": said["trigger"],
@@ -40,7 +42,7 @@ def finding(said: Mapping[str, Any], example: Example, now: float) -> Finding:
     return Finding(
         kind=KIND,
         level="info" if state == "resolved" else "error",
-        title=_title(state, root, said.get("root_now")),
+        title=_title(state, root, said["root_now"]),
         key=(said["environment"], root),
         time=now,
         tags={"root": root, "services": str(len(services))},
@@ -54,9 +56,9 @@ def finding(said: Mapping[str, Any], example: Example, now: float) -> Finding:
     )
 
 
-def _title(state: State, root: str, root_now: str | None) -> str:
+def _title(state: State, root: str, root_now: str) -> str:
     if state != "resolved":
         return f"Failures spread from {root}"
-    if root_now is None:
-        return f"Failures that spread from {root} are over"
-    return f"Failures seem to spread from {root_now}, no longer from {root}"
+    if root_now:
+        return f"Failures seem to spread from {root_now}, no longer from {root}"
+    return f"Failures that spread from {root} are over"
