@@ -115,7 +115,7 @@ def large(random: np.random.Generator) -> Story:
 
 
 def rare_middle(random: np.random.Generator) -> Story:
-    """A service above the one that fails is called rarely: until it is known that it fails, its caller seems the root."""
+    """A service above the one that fails is called rarely: until it is known to fail, its caller seems the root."""
     calls = [("edge", "front"), ("front", "answers"), ("portal", "answers"), ("answers", "middle"), ("middle", "store")]
     story = _spread(random, [*calls, ("front", "store")], "store")
     story.rates = {"middle": random.uniform(0.3, 0.6)}  # with less it may never be known
