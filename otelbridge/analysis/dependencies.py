@@ -96,8 +96,10 @@ def causal_order(
 ) -> list[str]:
     """From the root to those that depend on it, one step of calls after the other; by first failure within a step."""
     order, rest = [root], [name for name in members if name != root]
+    placed = {root}
     while rest:
-        step = [name for name in rest if callees.get(name, set()) & set(order)] or rest
+        step = [name for name in rest if not placed.isdisjoint(callees.get(name, ()))] or rest
         order += sorted(step, key=lambda name: (failing.get(name, 0.0), name))
-        rest = [name for name in rest if name not in order]
+        placed.update(step)
+        rest = [name for name in rest if name not in placed]
     return order

@@ -154,7 +154,8 @@ def test_when_another_root_is_found_the_finding_is_resolved_and_raised_at_once_u
         ("raised", ("prod", "store")),
         ("resolved", ("prod", "store")),
     ]
-    assert corrected.title == "Failures seem to spread from store, no longer from assistant"
+    assert corrected.title == "Failures no longer seem to spread from assistant"
+    assert corrected.summary == "but from store"
     assert corrected.contexts["cascade"]["root_now"] == "store"
     assert right.contexts["cascade"]["root_before"] == "assistant"
     assert corrected.time == right.time

@@ -43,6 +43,7 @@ def finding(said: Mapping[str, Any], example: Example, now: float) -> Finding:
         kind=KIND,
         level="info" if state == "resolved" else "error",
         title=_title(state, root, said["root_now"]),
+        summary=f"but from {said['root_now']}" if said["root_now"] else "",
         key=(said["environment"], root),
         time=now,
         tags={"root": root, "services": str(len(services))},
@@ -60,5 +61,5 @@ def _title(state: State, root: str, root_now: str) -> str:
     if state != "resolved":
         return f"Failures spread from {root}"
     if root_now:
-        return f"Failures seem to spread from {root_now}, no longer from {root}"
+        return f"Failures no longer seem to spread from {root}"
     return f"Failures that spread from {root} are over"
