@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections import OrderedDict, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
-from otelbridge.analysis.dependencies import causal_order, connected, root
+from otelbridge.analysis.dependencies import connected
 from otelbridge.analysis.failing import Failing
+from otelbridge.analysis.open_cascade import Event, Failures, OpenCascade
 
 WINDOW_SECONDS = 30.0
 MIN_SERVICES = 3
@@ -28,7 +29,6 @@ Node = tuple[str, str]
 """Environment, and service or peer."""
 Edge = tuple[str, str, str]
 """Environment, caller and callee."""
-Event = dict[str, Any]
 
 
 class Call(NamedTuple):
@@ -60,18 +60,10 @@ class _Environment:
     edges: set[Edge] = field(default_factory=set)
 
 
-class _Cascade(msgspec.Struct, array_like=True):
-    """One that goes on: its members in the order in which they were found, and its root when it was told."""
-
-    root: str
-    start: float
-    members: list[str]
-
-
 class _State(msgspec.Struct, array_like=True):
     services: list[tuple[Node, Failing]]
     edges: list[tuple[Edge, float]]
-    cascades: dict[str, _Cascade]
+    cascades: dict[str, OpenCascade]
     latest: dict[str, float]
 
 
@@ -100,7 +92,7 @@ class CascadeDetector:
         self._services: OrderedDict[Node, Failing] = OrderedDict()
         self._edges: OrderedDict[Edge, float] = OrderedDict()  # last seen
         self._environments: defaultdict[str, _Environment] = defaultdict(_Environment)
-        self._cascades: dict[str, _Cascade] = {}  # by environment
+        self._cascades: dict[str, OpenCascade] = {}  # by environment
         self._latest: dict[str, float] = {}  # time by environment
         self.forgotten = 0
 
@@ -111,7 +103,9 @@ class CascadeDetector:
         """What happened since the last update, in any order; returns what became known by it.
 
         Each event has kind (`alert`, `info` when it grows, `recovery`), environment, root, services in causal order,
-        first_failures (seconds by service), edges among them, start, time and trigger (who failed first).
+        first_failures (seconds by service), edges among them, start, time and trigger (who failed first). It tells the
+        whole cascade, also those that fail no more. When another root is found, the present one has a `recovery` with
+        the other as `root_now`, and the other one an `alert` with the present as `root_before`.
         """
         touched = set()
         for environment, name, time, total, failed in outcomes:
@@ -189,30 +183,46 @@ class CascadeDetector:
 
     def _judge(self, environment: str) -> Iterator[Event]:
         now = self._latest[environment]
-        failing: dict[str, float] = {}
-        for name, service in self._remembered(environment).services.items():
+        services = self._remembered(environment).services
+        for service in services.values():
             service.judge(now)
-            if service.is_failing:
-                failing[name] = service.since
-        callees = self._callees(environment, failing, now)
-        going_on = self._cascades.get(environment)
-        if going_on is None:
-            members = self._together(failing, callees, now)
-            if members:
-                yield self._begin(environment, members, failing, callees, now)
-        elif not any(member in failing for member in going_on.members):
+        since = {name: service.since for name, service in services.items() if service.is_failing}
+        cascade = self._cascades.get(environment)
+        if cascade is not None and not cascade.goes_on(since):
             del self._cascades[environment]
-            yield self._event("recovery", environment, going_on, {}, callees, now)
-        else:
-            joined = [
-                name for name in connected(set(going_on.members), failing, callees) if name not in going_on.members
-            ]
-            if joined:
-                going_on.members += sorted(joined, key=lambda name: (failing[name], name))
-                yield self._event("info", environment, going_on, failing, callees, now)
+            yield self._event("recovery", environment, cascade, now)
+        elif cascade is not None or len(since) >= self._min_services:
+            failures = Failures(
+                since,
+                self._callees(environment, since, now),
+                silent={name for name in since if not services[name].speaks},
+                bad={name for name in since if services[name].is_bad_at(now)},
+            )
+            if cascade is None:
+                yield from self._begin(environment, failures, now)
+            else:
+                yield from self._go_on(environment, cascade, failures, now)
+
+    def _begin(self, environment: str, failures: Failures, now: float) -> Iterator[Event]:
+        members = self._together(failures.since, failures.callees, now)
+        if members:
+            cascade = self._cascades[environment] = OpenCascade.of(members, failures)
+            cascade.grow(failures, self._max_services)
+            cascade.root = cascade.root_now(failures)
+            yield self._event("alert", environment, cascade, now)
+
+    def _go_on(self, environment: str, cascade: OpenCascade, failures: Failures, now: float) -> Iterator[Event]:
+        has_grown = cascade.grow(failures, self._max_services)
+        root = cascade.root_now(failures)
+        if root != cascade.root:
+            yield self._event("recovery", environment, cascade, now, root)
+            cascade.root, cascade.root_before = root, cascade.root
+            yield self._event("alert", environment, cascade, now)
+        elif has_grown:
+            yield self._event("info", environment, cascade, now)
 
     def _callees(self, environment: str, failing: Mapping[str, float], now: float) -> dict[str, set[str]]:
-        """Of each failing service the failing ones that it calls."""
+        """Of each of them, all of which fail or did, those of them that it calls."""
         callees: dict[str, set[str]] = {name: set() for name in failing}
         if len(failing) < 2:
             return callees
@@ -238,37 +248,6 @@ class CascadeDetector:
                 best = sorted(group, key=lambda name: (failing[name], name))
         return best
 
-    def _begin(
-        self,
-        environment: str,
-        members: list[str],
-        failing: Mapping[str, float],
-        callees: Mapping[str, set[str]],
-        now: float,
-    ) -> Event:
-        cascade = _Cascade(root(members, failing, callees), min(failing[name] for name in members), members)
-        self._cascades[environment] = cascade
-        return self._event("alert", environment, cascade, failing, callees, now)
-
-    def _event(
-        self,
-        kind: str,
-        environment: str,
-        cascade: _Cascade,
-        failing: Mapping[str, float],
-        callees: Mapping[str, set[str]],
-        now: float,
-    ) -> Event:
-        order = causal_order(cascade.root, cascade.members, failing, callees)
-        still = [name for name in order if name in failing]
-        return {
-            "kind": kind,
-            "environment": environment,
-            "root": cascade.root,
-            "services": order,
-            "first_failures": {name: failing[name] for name in still},
-            "edges": [(caller, callee) for callee in still for caller in still if callee in callees[caller]],
-            "trigger": min(still, key=lambda name: failing[name], default=cascade.root),
-            "start": cascade.start,
-            "time": now,
-        }
+    def _event(self, kind: str, environment: str, cascade: OpenCascade, now: float, root_now: str = "") -> Event:
+        callees = self._callees(environment, cascade.first_failures, now)
+        return cascade.event(kind, environment, callees, now, root_now)

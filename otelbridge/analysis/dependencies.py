@@ -1,11 +1,13 @@
 """Who depends on whom among services that fail: groups, causes, and the order from cause to effect.
 
-Everywhere `callees` are, of each service, those that it calls, and `failing` says since when each fails.
+Everywhere `callees` are, of each service, those that it calls, and `failing` says since when each fails. `silent` are
+those that send no spans of their own, databases and providers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Set
 
 
 def connected(seeds: set[str], among: Mapping[str, float], callees: Mapping[str, set[str]]) -> set[str]:
@@ -25,36 +27,79 @@ def connected(seeds: set[str], among: Mapping[str, float], callees: Mapping[str,
     return found
 
 
-def root(members: list[str], failing: Mapping[str, float], callees: Mapping[str, set[str]]) -> str:
-    """The one that fails though nothing that it calls does.
+def root(
+    members: Collection[str], failing: Mapping[str, float], callees: Mapping[str, set[str]], silent: Set[str]
+) -> str:
+    """The one that fails though nothing that it calls does, or only what calls it in turn.
 
-    Of several the one that most others depend on, then the first to fail; in a circle the first to fail.
+    Of several one that sends no spans: what it calls is not known to be well, but of a service it may only not be known
+    yet that what it calls fails. Then the one that most others depend on, the first to fail, the first by name.
     """
-    inside = set(members)
-    alone = [name for name in members if not callees[name] & inside] or members
-    return min(alone, key=lambda name: (-len(_dependents(name, inside, callees)), failing[name], name))
+    return _likeliest(members, _Calls(members, callees), failing, silent)
 
 
-def _dependents(name: str, inside: set[str], callees: Mapping[str, set[str]]) -> set[str]:
-    """Members that call it, directly or not."""
+def cause_of(
+    name: str,
+    members: Collection[str],
+    failing: Mapping[str, float],
+    callees: Mapping[str, set[str]],
+    silent: Set[str],
+) -> str:
+    """The root of what it calls; itself where that is well, or calls it in turn."""
+    calls = _Calls(members, callees)
+    return name if calls.is_bottom(name) else _likeliest(calls.below(name), calls, failing, silent)
+
+
+class _Calls:
+    """The calls among some services, both ways."""
+
+    def __init__(self, members: Iterable[str], callees: Mapping[str, set[str]]) -> None:
+        inside = set(members)
+        self._callees = {name: callees.get(name, set()) & inside for name in inside}
+        self._callers: defaultdict[str, set[str]] = defaultdict(set)
+        for caller, called in self._callees.items():
+            for callee in called:
+                self._callers[callee].add(caller)
+
+    def below(self, name: str) -> set[str]:
+        """What it calls, directly or not."""
+        return _reached(name, self._callees)
+
+    def above(self, name: str) -> set[str]:
+        """What calls it, directly or not."""
+        return _reached(name, self._callers)
+
+    def is_bottom(self, name: str) -> bool:
+        """Whether it calls none of the others, or only such as call it in turn."""
+        return not self._callees[name] or self.below(name) <= self.above(name)
+
+
+def _reached(start: str, neighbours: Mapping[str, set[str]]) -> set[str]:
     found: set[str] = set()
-    frontier = [name]
+    frontier = [start]
     while frontier:
-        callee = frontier.pop()
-        for caller in inside - found:
-            if callee in callees[caller]:
-                found.add(caller)
-                frontier.append(caller)
+        further = neighbours.get(frontier.pop(), set()) - found
+        found |= further
+        frontier += further
     return found
 
 
+def _likeliest(names: Iterable[str], calls: _Calls, failing: Mapping[str, float], silent: Set[str]) -> str:
+    return min(
+        (name for name in names if calls.is_bottom(name)),
+        key=lambda name: (name not in silent, -len(calls.above(name)), failing[name], name),
+    )
+
+
 def causal_order(
-    root: str, members: list[str], failing: Mapping[str, float], callees: Mapping[str, set[str]]
+    root: str, members: Iterable[str], failing: Mapping[str, float], callees: Mapping[str, set[str]]
 ) -> list[str]:
     """From the root to those that depend on it, one step of calls after the other; by first failure within a step."""
     order, rest = [root], [name for name in members if name != root]
+    placed = {root}
     while rest:
-        step = [name for name in rest if callees.get(name, set()) & set(order)] or rest
+        step = [name for name in rest if not placed.isdisjoint(callees.get(name, ()))] or rest
         order += sorted(step, key=lambda name: (failing.get(name, 0.0), name))
-        rest = [name for name in rest if name not in order]
+        placed.update(step)
+        rest = [name for name in rest if name not in placed]
     return order

@@ -49,6 +49,10 @@ class Failing(msgspec.Struct, array_like=True):
         """Whether it fails now."""
         return self.since >= 0
 
+    def is_bad_at(self, now: float) -> bool:
+        """Whether it failed too much in the half minute before `now`, when it was judged last."""
+        return self.last_bad == now // BUCKET_SECONDS
+
     def add(self, second: float, total: int, failed: int) -> None:
         """Operations of one second; a little out of order is all right, older than the window counts no more."""
         number = int(second // BUCKET_SECONDS)

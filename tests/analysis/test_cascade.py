@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
@@ -22,17 +23,23 @@ DATABASE = [("edge", "shop"), ("shop", "postgresql"), ("stock", "postgresql")]
 def seconds(
     calls: Calls,
     failing: Failing,
-    silent: set[str] = frozenset(),
+    silent: set[str] = frozenset(),  # type: ignore[assignment]
     rate: float = 5.0,
-    seed: int = 1,  # type: ignore[assignment]
+    seed: int = 1,
+    ends: dict[str, int] = {},  # noqa: B006 # read only
 ) -> list[tuple[list[Call], list[Outcome]]]:
-    """Per second, the calls and outcomes: a failing service fails from a second on, for two minutes, with a share."""
+    """Per second, the calls and outcomes: a failing service fails from a second on, for two minutes, with a share.
+
+    Those in `ends` fail until another second.
+    """
     random = np.random.default_rng(seed)
     names = sorted({name for call in calls for name in call} | failing.keys())
     stream = []
     for second in range(SECONDS):
         share = dict.fromkeys(names, 0.005)
-        share |= {name: part for name, (start, part) in failing.items() if start <= second < start + 120}
+        share |= {
+            name: part for name, (start, part) in failing.items() if start <= second < ends.get(name, start + 120)
+        }
         totals = {name: int(random.poisson(rate)) for name in names}
         failed = {name: int(random.binomial(totals[name], share[name])) for name in names}
         stream.append(
@@ -99,6 +106,132 @@ def test_a_cascade_that_grows_is_the_same_one() -> None:
     assert {event["root"] for event in events} == {"store"}
 
 
+CHAT = [("chatbot", "assistant"), ("assistant", "retriever"), ("retriever", "store"), ("chatbot", "store")]
+FROM_THE_STORE = {"store": (START, 0.9), "assistant": (START, 0.9), "chatbot": (START, 0.9), "retriever": (380, 0.9)}
+"""The retriever is known to fail much later than the rest: until then nothing that the assistant calls seems to."""
+
+
+def roots(events: list[dict[str, Any]]) -> list[tuple[str, str]]:
+    return [(event["kind"], event["root"]) for event in events]
+
+
+def test_of_two_callees_that_fail_at_once_the_one_that_sends_no_spans_is_the_root() -> None:
+    calls = [("chatbot", "assistant"), ("chatbot", "postgresql")]
+    failing = dict.fromkeys(("assistant", "chatbot", "postgresql"), (START, 0.9))
+
+    events = said(seconds(calls, failing, {"postgresql"}, rate=20.0))
+
+    assert roots(events) == [("alert", "postgresql"), ("recovery", "postgresql")]
+    assert set(events[0]["first_failures"].values()) == {START}
+    assert events[0]["trigger"] == "postgresql"
+
+
+@pytest.mark.parametrize("calls", [[("front", "a"), ("front", "b")], [("front", "b"), ("front", "a")]])
+def test_of_two_services_that_one_calls_and_that_fail_at_once_the_first_by_name_is_the_root(calls: Calls) -> None:
+    events = said(seconds(calls, dict.fromkeys(("b", "front", "a"), (START, 0.9)), rate=20.0))
+
+    assert roots(events) == [("alert", "a"), ("recovery", "a")]
+
+
+def test_a_call_that_is_first_seen_when_the_cascade_is_told_counts_at_once() -> None:
+    failing = dict.fromkeys(("assistant", "chatbot", "store"), (START, 0.9))
+    stream = seconds([("chatbot", "assistant"), ("assistant", "store"), ("chatbot", "store")], failing, rate=20.0)
+    (told, *_) = said(stream)
+    detector = CascadeDetector()
+    for calls, outcomes in stream[: int(told["time"]) + 1]:
+        known = [call for call in calls if call.caller == "chatbot" or call.time == told["time"]]
+        events = detector.update(known, outcomes)
+
+    assert roots(events) == [("alert", "store")]
+    assert ("assistant", "store") in events[0]["edges"]
+
+
+def test_a_root_that_calls_what_is_known_to_fail_only_later_is_corrected() -> None:
+    events = said(seconds(CHAT, FROM_THE_STORE, rate=20.0))
+
+    assert roots(events) == [
+        ("alert", "assistant"),
+        ("recovery", "assistant"),
+        ("alert", "store"),
+        ("recovery", "store"),
+    ]
+    assert [event["root_now"] for event in events] == ["", "store", "", ""]
+    assert [event["root_before"] for event in events] == ["", "", "assistant", "assistant"]
+    assert events[1]["time"] == events[2]["time"]
+    assert {event["start"] for event in events} == {float(START)}
+    assert events[2]["services"] == ["store", "chatbot", "retriever", "assistant"]
+
+
+def test_a_root_is_corrected_when_a_call_becomes_known_though_nobody_joins() -> None:
+    failing = {name: (START, 0.9) for name in FROM_THE_STORE if name != "retriever"}
+    calls = [("chatbot", "assistant"), ("assistant", "store"), ("chatbot", "store")]
+    stream = [
+        ([call for call in seen if call.caller == "chatbot" or call.time > START + 60], outcomes)
+        for seen, outcomes in seconds(calls, failing, rate=20.0)
+    ]
+
+    assert roots(said(stream)) == [
+        ("alert", "assistant"),
+        ("recovery", "assistant"),
+        ("alert", "store"),
+        ("recovery", "store"),
+    ]
+
+
+def test_a_root_that_calls_nothing_that_fails_stays_whatever_else_begins_to() -> None:
+    calls = [*CHAIN, ("edge", "openai")]
+    failing = {"store": (START, 0.9), "stock": (START, 0.9), "shop": (START, 0.9), "edge": (START, 0.9)}
+
+    events = said(seconds(calls, {**failing, "openai": (START + 50, 0.9)}, {"openai"}, rate=20.0))
+
+    assert roots(events) == [("alert", "store"), ("info", "store"), ("recovery", "store")]
+
+
+def test_services_that_fail_a_little_longer_than_the_root_are_no_new_root() -> None:
+    failing = {"store": (START, 0.9), "stock": (START, 0.9), "shop": (START, 0.9)}
+    ends = {"store": START + 90, "stock": START + 110, "shop": START + 120}
+
+    events = said(seconds(CHAIN, failing, rate=20.0, ends=ends))
+
+    assert roots(events) == [("alert", "store"), ("recovery", "store")]
+
+
+def test_a_root_that_is_over_is_another_one_where_failures_still_spread() -> None:
+    failing = dict.fromkeys(("store", "assistant", "chatbot"), (START, 0.9))
+    ends = {"assistant": START + 60, "chatbot": START + 250, "store": START + 250}
+
+    events = said(seconds([("chatbot", "assistant"), ("chatbot", "store")], failing, rate=20.0, ends=ends))
+
+    assert roots(events) == [
+        ("alert", "assistant"),
+        ("recovery", "assistant"),
+        ("alert", "store"),
+        ("recovery", "store"),
+    ]
+
+
+def test_what_is_told_last_tells_the_whole_cascade() -> None:
+    failing = {"store": (START, 0.9), "stock": (START + 2, 0.9), "shop": (START + 6, 0.9), "edge": (START + 60, 0.9)}
+
+    alert, info, recovery = said(seconds(CHAIN, failing, rate=20.0))
+
+    told = ("services", "first_failures", "edges", "trigger", "start", "root")
+    assert [recovery[name] for name in told] == [info[name] for name in told]
+    assert recovery["first_failures"].keys() == failing.keys()
+    assert recovery["edges"] == [("stock", "store"), ("shop", "stock"), ("edge", "shop")]
+    assert recovery["first_failures"].items() >= alert["first_failures"].items()
+
+
+def test_who_failed_first_is_the_same_while_it_lasts() -> None:
+    failing = {**FROM_THE_STORE, "chatbot": (START - 5, 0.9)}
+    ends = {"chatbot": START + 60}
+
+    events = said(seconds(CHAT, failing, rate=20.0, ends=ends))
+
+    assert len(events) == 4
+    assert {event["trigger"] for event in events} == {"chatbot"}
+
+
 @pytest.mark.parametrize(
     ("calls", "failing"),
     [
@@ -151,6 +284,23 @@ def test_a_restored_detector_says_the_same(kills: set[int]) -> None:
     assert events == said(stream)
 
 
+@given(st.sets(st.integers(START - 5, SECONDS - 1), max_size=3))
+def test_a_restored_detector_corrects_the_same(kills: set[int]) -> None:
+    stream = _stream_of_chat()
+    events, detector = [], CascadeDetector()
+    for second, (calls, outcomes) in enumerate(stream):
+        if second in kills:
+            state, detector = detector.snapshot(), CascadeDetector()
+            detector.restore(state)
+        events += detector.update(calls, outcomes)
+
+    assert events == said(stream)
+
+
+def _stream_of_chat(known: dict[str, Any] = {}) -> Any:  # noqa: B006 # made once for all examples
+    return known.setdefault("stream", seconds(CHAT, FROM_THE_STORE))
+
+
 def _stream(failing: Failing, known: dict[str, Any] = {}) -> Any:  # noqa: B006 # made once for all examples
     return known.setdefault("stream", seconds(CHAIN, failing))
 
@@ -165,6 +315,21 @@ def test_state_is_bounded_whoever_calls_whom() -> None:
     assert len(detector) == 20
     assert detector.forgotten == 980
     assert len(detector.snapshot()) < 8_000
+
+
+def test_state_is_bounded_however_many_join_a_cascade() -> None:
+    detector = CascadeDetector(max_services=20)
+    said(seconds(CHAIN, dict.fromkeys(("store", "stock", "shop"), (START, 0.8)))[: START + 60], detector)
+    for second in range(START + 60, START + 10_000):
+        calls = [Call("prod", name, "store", second, 5, 4) for name in ("stock", f"reader-{second // 150}")]
+        services = ("store", "stock", f"reader-{second // 150}")
+        fails = second % 150 > 125  # who was not seen for two minutes has no normal
+        detector.update(
+            calls, [Outcome("prod", name, second, 5, 4 * (fails or name != services[2])) for name in services]
+        )
+
+    (cascade,) = msgspec.msgpack.decode(detector.snapshot())[2].values()
+    assert len(cascade[2]) == 20
 
 
 def test_state_is_bounded_where_nobody_tells_of_operations() -> None:

@@ -1,17 +1,21 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
 
+import msgspec
 import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otelbridge.core.findings import Example
+from otelbridge.core.errors import StateUnreadable
+from otelbridge.core.findings import Example, Finding
+from otelbridge.engine.open_findings import OpenFindings
 from otelbridge.engine.progress import Stamp
 from otelbridge.engine.traces_task import TracesTask
 from otelbridge.otlp.decode import decode
-from otelbridge.semconv.measurements import SERVICE_CALL
+from otelbridge.semconv.measurements import ERROR_RATE, SERVICE_CALL
 from otelbridge.trackers.cascade import Cascade, Config
 from otelbridge.trackers.cascade.counts import count
 from tests.support.incidents import cascade
@@ -37,7 +41,10 @@ def test_a_database_that_fails_is_named_as_the_root_of_what_follows(requests_a_s
     assert raised.key == ("production", "postgresql@db-1")
     assert raised.contexts["cascade"]["services"] == ["postgresql@db-1", "stock", "front"]
     assert raised.contexts["cascade"]["calls"] == ["stock -> postgresql@db-1", "front -> stock"]
-    assert [finding.state for finding in later] == ["resolved"]
+    (resolved,) = later
+    assert resolved.state == "resolved"
+    told = ("services", "calls", "first_to_fail", "seconds_after_first", "start")
+    assert [resolved.contexts["cascade"][name] for name in told] == [raised.contexts["cascade"][name] for name in told]
     assert raised.trace_id in noting.traces
 
 
@@ -100,3 +107,76 @@ def test_a_tick_in_which_nothing_failed_has_no_examples_to_save() -> None:
     tracker.observe({"service.call": calls([("prod", "shop", "stock", 1.0, 0.0, 1)])}, START)
 
     assert set(tracker.changes()) == {"state"}
+
+
+MINUTES = 12
+FAILING = range(300, 480)
+CHAT = {
+    "assistant": ("chatbot", FAILING),
+    "retriever": ("assistant", FAILING[90:]),  # it is called rarely: that it fails is known late
+    "store": ("retriever", FAILING),
+}
+
+
+def chat() -> Iterator[tuple[float, dict[str, pl.DataFrame]]]:
+    """A tick every five seconds: a chatbot calls an assistant, that a retriever, both ends of the chain the store."""
+    for second in range(0, MINUTES * 60, 5):
+        called = [(caller, callee, second in failing) for callee, (caller, failing) in CHAT.items()]
+        called.append(("chatbot", "store", second in FAILING))
+        outcomes = [
+            ("", callee, has_failed) for callee, (_, failing) in CHAT.items() for has_failed in [second in failing]
+        ]
+        outcomes.append(("", "chatbot", second in FAILING))
+        yield (
+            START + second,
+            {
+                SERVICE_CALL.name: rows_of(called, float(second)),
+                ERROR_RATE.name: rows_of(outcomes, float(second)).drop("service").rename({"peer": "service"}),
+            },
+        )
+
+
+def rows_of(seen: list[tuple[str, str, bool]], second: float) -> pl.DataFrame:
+    return calls([("prod", caller, callee, second, float(has_failed), 20) for caller, callee, has_failed in seen])
+
+
+def told_of_chat() -> list[Finding]:
+    tracker, book = Cascade(Config()), OpenFindings()
+    return [told for now, seen in chat() for told in book.admit(tracker.observe(seen, now))]
+
+
+def test_when_another_root_is_found_the_finding_is_resolved_and_raised_at_once_under_the_right_name() -> None:
+    wrong, corrected, right, over = told_of_chat()
+
+    assert [(one.state, one.key) for one in (wrong, corrected, right, over)] == [
+        ("raised", ("prod", "assistant")),
+        ("resolved", ("prod", "assistant")),
+        ("raised", ("prod", "store")),
+        ("resolved", ("prod", "store")),
+    ]
+    assert corrected.title == "Failures no longer seem to spread from assistant"
+    assert corrected.summary == "but from store"
+    assert corrected.contexts["cascade"]["root_now"] == "store"
+    assert right.contexts["cascade"]["root_before"] == "assistant"
+    assert corrected.time == right.time
+    assert corrected.tags["root"] == corrected.contexts["cascade"]["root"] == "assistant"
+    assert len({one.contexts["cascade"]["start"] for one in (wrong, corrected, right, over)}) == 1
+
+
+def test_both_findings_of_a_cascade_whose_root_was_corrected_end_with_all_of_it() -> None:
+    _, corrected, _, over = told_of_chat()
+
+    for last in (corrected, over):
+        context = last.contexts["cascade"]
+        assert context["count"] == 4
+        assert context["seconds_after_first"].keys() == {"assistant", "retriever", "store", "chatbot"}
+        assert set(context["calls"]) == {
+            "chatbot -> assistant", "assistant -> retriever", "retriever -> store", "chatbot -> store",
+        }  # fmt: skip
+
+
+def test_the_state_of_a_version_that_did_not_remember_first_failures_is_refused() -> None:
+    cascades = {"prod": ("assistant", 300.0, ["assistant", "chatbot", "store"])}
+
+    with pytest.raises(StateUnreadable, match="cascade"):
+        Cascade(Config()).restore({"state": msgspec.msgpack.encode(([], [], cascades, {"prod": 400.0}))})

@@ -25,6 +25,7 @@ def details() -> Mapping[str, Mapping[str, Any]]:
     said = {
         "kind": "alert", "root": "db", "services": ["db", "a"], "first_failures": {"db": 1.0, "a": 3.0},
         "trigger": "db", "edges": [("a", "db")], "environment": "production", "start": 1.0, "time": 40.0,
+        "root_before": "a", "root_now": "c",
     }  # fmt: skip
     return {one.kind: one.contexts[one.kind] for one in (*raised, finding_of_cascade(said, NO_EXAMPLE, 41.0))}
 

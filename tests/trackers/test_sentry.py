@@ -22,6 +22,8 @@ def cascade_findings() -> list[Finding]:
         "kind": "alert",
         "environment": "production",
         "root": "postgresql@db-1",
+        "root_before": "",
+        "root_now": "",
         "services": ["postgresql@db-1", *(f"service-{number}" for number in range(80))],
         "first_failures": {f"service-{number}": 1_790_000_000.0 + number for number in range(80)},
         "edges": [(f"service-{number}", "postgresql@db-1") for number in range(80)],

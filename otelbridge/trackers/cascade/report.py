@@ -14,12 +14,20 @@ _STATES: Mapping[str, State] = {"alert": "raised", "info": "updated", "recovery"
 
 
 def finding(said: Mapping[str, Any], example: Example, now: float) -> Finding:
-    """Raised by an alert, updated while it grows, resolved when nobody fails any more."""
+    """Raised by an alert, updated while it grows, resolved when nobody fails any more or another root is found.
+
+    The root is part of the key, because an issue for each root is what people mute and assign: a cascade of the
+    database must not end in the muted issue of the service that was named first. So a root that turns out to be another
+    one ends the finding, whose last words name the other, and the same cascade is raised again under the right name, at
+    once, where an update would have to wait its minute.
+    """
     state = _STATES[said["kind"]]
     root, services = said["root"], said["services"]
     first = min(said["first_failures"].values(), default=said["start"])
     details = {
         "root": root,
+        "root_before": said["root_before"],
+        "root_now": said["root_now"],
         "services": services[:MAX_SHOWN],
         "count": len(services),
         "first_to_fail": said["trigger"],
@@ -34,7 +42,8 @@ def finding(said: Mapping[str, Any], example: Example, now: float) -> Finding:
     return Finding(
         kind=KIND,
         level="info" if state == "resolved" else "error",
-        title=f"Failures spread from {root}" if state != "resolved" else f"Failures that spread from {root} are over",
+        title=_title(state, root, said["root_now"]),
+        summary=f"but from {said['root_now']}" if said["root_now"] else "",
         key=(said["environment"], root),
         time=now,
         tags={"root": root, "services": str(len(services))},
@@ -46,3 +55,11 @@ def finding(said: Mapping[str, Any], example: Example, now: float) -> Finding:
         release=example.release,
         state=state,
     )
+
+
+def _title(state: State, root: str, root_now: str) -> str:
+    if state != "resolved":
+        return f"Failures spread from {root}"
+    if root_now:
+        return f"Failures no longer seem to spread from {root}"
+    return f"Failures that spread from {root} are over"
