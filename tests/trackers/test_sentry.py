@@ -60,6 +60,7 @@ def test_every_finding_passes_sentrys_own_checks(found: list[Finding]) -> None:
     [
         ("degradation", r"from [\d.]+ to [\d.]+ ms \(\+\d+%\)"),
         ("error_spike", r"[\d.]+% of its operations, normally [\d.]+%"),
+        ("cascade", r"to service-\d+, service-\d+, service-\d+ and 77 more"),
         ("capacity", r"\d+% full, \d+ (minutes|hours) left"),
     ],
 )

@@ -8,6 +8,7 @@ from typing import Any
 from otelbridge.core.findings import Example, Finding, State, readable
 
 KIND = "cascade"
+MAX_LISTED = 3  # services in a line of text
 MAX_SHOWN = 50  # services and calls in a finding; a context has room for 7,000 bytes
 
 _STATES: Mapping[str, State] = {"alert": "raised", "info": "updated", "recovery": "resolved"}
@@ -43,7 +44,7 @@ def finding(said: Mapping[str, Any], example: Example, now: float) -> Finding:
         kind=KIND,
         level="info" if state == "resolved" else "error",
         title=_title(state, root, said["root_now"]),
-        summary=f"but from {said['root_now']}" if said["root_now"] else "",
+        summary=_summary(state, services, said["root_now"]),
         key=(said["environment"], root),
         time=now,
         tags={"root": root, "services": str(len(services))},
@@ -55,6 +56,16 @@ def finding(said: Mapping[str, Any], example: Example, now: float) -> Finding:
         release=example.release,
         state=state,
     )
+
+
+def _summary(state: State, services: list[str], root_now: str) -> str:
+    if root_now:
+        return f"but from {root_now}"
+    if state == "resolved":
+        return ""
+    _, *others = services
+    more = f" and {len(others) - MAX_LISTED} more" if len(others) > MAX_LISTED else ""
+    return f"to {', '.join(others[:MAX_LISTED])}{more}"
 
 
 def _title(state: State, root: str, root_now: str) -> str:
