@@ -192,6 +192,15 @@ def test_how_long_it_must_last_is_a_setting() -> None:
     assert "alert" not in kinds(events(values, hold_seconds=300.0))
 
 
+def test_what_remains_of_a_short_change_and_is_too_small_to_be_told_becomes_normal() -> None:
+    values = noise(60_000, 0.1)
+    values[20_000:21_000] *= 3
+    values[21_000:40_000] *= 1.13
+    values[40_000:] *= 1.13 * 1.4
+    alerts = [event for event in events(values, 0.01) if event["kind"] == "alert"]
+    assert [round(event["baseline"] / 50, 1) for event in alerts] == [1.1]
+
+
 def test_a_suspicion_of_a_busy_series_is_not_taken_for_normal_before_it_could_be_told() -> None:
     """At 2,000 values a second half a minute is more blocks than are remembered."""
     values = noise(200_000, 0.2)

@@ -208,7 +208,10 @@ class Verdicts:
                 self._clear()
                 return self._event("recovery", index, start, left, error) if self._is_told else None
         if not self._is_told:
-            return self._tell(index, number) if self._has_lasted() else None
+            if not self._has_lasted():
+                return None
+            if (found := self._tell(index, number)) is not None:
+                return found
         wait = FIRST_DAY_ADOPTION_BLOCKS if self._normal.season.undecided(self._end) else ADOPTION_BLOCKS
         if age < wait or number % 4:
             return None

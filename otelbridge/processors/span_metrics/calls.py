@@ -49,11 +49,6 @@ class Endings:
         self.failed = failed
         self.key = mix(self.second, spans[ORIGIN].to_numpy(), failed)
 
-    @classmethod
-    def of(cls, spans: pl.DataFrame) -> Endings:
-        """Of spans, each by itself."""
-        return cls(spans, have_failed(spans))
-
 
 def outcomes(spans: pl.DataFrame, endings: Endings) -> pl.DataFrame:
     """Rows of `error.rate`: the operations of one service that ended alike in one second."""

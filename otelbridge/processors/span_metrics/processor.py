@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from otelbridge.analysis.grouping import as_index, flags
+from otelbridge.analysis.grouping import Flags, as_index, flags
 from otelbridge.core.arrays import is_present
 from otelbridge.core.batch import Batch
 from otelbridge.core.component import ComponentSpec, Kind, Processor
@@ -36,13 +36,13 @@ class SpanMetrics(Processor):
 
     def process(self, batch: Batch) -> Batch:
         """Measures what a span tells by itself."""
-        spans = batch.spans
+        spans, failed = batch.spans, have_failed(batch.spans)
         if HTTP_ROUTE_DURATION.name in self._watched:
-            batch = batch.add_measurements(HTTP_ROUTE_DURATION.name, _requests(spans))
+            batch = batch.add_measurements(HTTP_ROUTE_DURATION.name, _requests(spans, failed))
         if MCP_CALL_DURATION.name in self._watched:
-            batch = batch.add_measurements(MCP_CALL_DURATION.name, _tool_calls(spans))
+            batch = batch.add_measurements(MCP_CALL_DURATION.name, _tool_calls(spans, failed))
         if not self._watched.isdisjoint(_OUTCOMES):
-            batch = self._with_outcomes(batch)
+            batch = self._with_outcomes(batch, Endings(spans, failed))
         for one in self._custom:
             batch = batch.add_measurements(one.name, _of_attribute(one, spans))
         return batch
@@ -53,9 +53,8 @@ class SpanMetrics(Processor):
             return batch.add_measurements(SERVICE_CALL.name, calls_of_services(batch.spans))
         return batch
 
-    def _with_outcomes(self, batch: Batch) -> Batch:
+    def _with_outcomes(self, batch: Batch, endings: Endings) -> Batch:
         spans = batch.spans
-        endings = Endings.of(spans)
         if ERROR_RATE.name in self._watched:
             batch = batch.add_measurements(ERROR_RATE.name, outcomes(spans, endings))
         if SERVICE_CALL.name in self._watched:
@@ -63,19 +62,19 @@ class SpanMetrics(Processor):
         return batch
 
 
-def _requests(spans: pl.DataFrame) -> pl.DataFrame | None:
+def _requests(spans: pl.DataFrame, failed: Flags) -> pl.DataFrame | None:
     """On the spans of servers that know their route, and did not fail: a failure may be quick."""
-    rows = np.flatnonzero((spans["kind"].to_numpy() == SERVER) & is_present(spans["http.route"]) & ~have_failed(spans))
+    rows = np.flatnonzero((spans["kind"].to_numpy() == SERVER) & is_present(spans["http.route"]) & ~failed)
     return measured(HTTP_ROUTE_DURATION, spans, rows, spans["duration_ms"].to_numpy()[rows])
 
 
-def _tool_calls(spans: pl.DataFrame) -> pl.DataFrame | None:
+def _tool_calls(spans: pl.DataFrame, failed: Flags) -> pl.DataFrame | None:
     """On the spans of clients and servers that did not fail; the tool span around them tells of the same call again."""
     if spans["mcp.method.name"].null_count() == spans.height:
         return None
     kinds = spans["kind"].to_numpy()
     is_call = flags(spans["mcp.method.name"] == _TOOL_CALL) & ((kinds == CLIENT) | (kinds == SERVER))
-    rows = np.flatnonzero(is_call & ~have_failed(spans))
+    rows = np.flatnonzero(is_call & ~failed)
     return measured(MCP_CALL_DURATION, spans, rows, spans["duration_ms"].to_numpy()[rows])
 
 
