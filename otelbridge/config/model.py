@@ -134,7 +134,7 @@ class TelemetryConfig(ComponentConfig):
 class BatchConfig(ComponentConfig):
     """How many spans go through the processors together."""
 
-    max_spans: int = Field(default=32_768, ge=1, le=65_536)
+    max_spans: int = Field(default=16_384, ge=1, le=65_536)
     """A batch is complete at this many spans. A batch has a fixed cost, so small ones are expensive."""
 
     timeout_ms: float = Field(default=200.0, ge=1, le=10_000)

@@ -23,7 +23,7 @@ from otelbridge.core.schema import DType
 Array = npt.NDArray[Any]
 Booleans = npt.NDArray[np.bool_]
 
-SHARED_ROWS = 65_536  # twice what a batch holds by default; a longer column is not kept
+SHARED_ROWS = 32_768  # twice what a batch holds by default; a longer column is not kept
 _NEWEST = pl.CompatLevel.newest()  # texts as views
 _VIEW = np.dtype(np.complex128)  # any type of 16 bytes: numpy copies items of one piece faster than structures
 _VIEW_TYPES: dict[DType, pa.DataType] = {pl.String: pa.string_view(), pl.Binary: pa.binary_view()}

@@ -58,7 +58,7 @@ class Runner:
     on_checkpoint: Callable[[], None]
     outbox_is_full: Callable[[], bool]
     on_lost: Callable[[str], None]
-    batch_spans: int = 32_768
+    batch_spans: int = 16_384
     batch_seconds: float = 0.2
     decide_on_stop: bool = False
     on_forgotten: Callable[[str, int], None] = lambda _tracker, _series: None
