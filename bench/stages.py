@@ -46,6 +46,7 @@ BUDGET_US = {
 }
 BUDGET_SURVIVOR_US = 8.0
 REQUESTS_PER_GROUP = 32  # what comes together under load: 16,384 spans
+DIFFERENT_REQUESTS = 64  # the more, the more an export costs a span: it remembers what it has written before
 SPANS_PER_SECOND = 100_000  # simulated
 CAPACITY_BYTES = 2**31
 START = 1_790_000_000.0
@@ -164,7 +165,7 @@ def receive_us(spans: int) -> float:
 
 def run(configuration: Configuration, spans: int, folder: Path, profile: cProfile.Profile | None = None) -> Line:
     """Warm up, then take that many spans; what the stopwatch shows is of the latter."""
-    source = groups(batches(4 * REQUESTS_PER_GROUP, now_ns=int(START * 1e9)), random.Random(2))
+    source = groups(batches(DIFFERENT_REQUESTS, now_ns=int(START * 1e9)), random.Random(2))
     line = Line(configuration, folder)
     while not line.take(*next(source)) or line.now < START + WARM_UP_SECONDS:
         pass

@@ -16,7 +16,7 @@ from pathlib import Path
 from bench import measure
 from bench.collectors import load_configuration
 from bench.payloads import batches
-from bench.stages import REQUESTS_PER_GROUP, START, groups
+from bench.stages import DIFFERENT_REQUESTS, START, groups
 from otelbridge.engine.pipeline import Pipeline, build
 from otelbridge.engine.progress import Stamp
 from otelbridge.engine.traces_task import TracesTask
@@ -35,7 +35,7 @@ SPANS_PER_SECOND = 50_000  # a million in 20 s: what a buffer holds at the defau
 def fill(pipeline: Pipeline, spans: int) -> int:
     """Feed at least that many spans; returns what the process took when it held the first group."""
     task = TracesTask(pipeline, _raise)
-    source = groups(batches(4 * REQUESTS_PER_GROUP, now_ns=int(START * 1e9)), random.Random(2))
+    source = groups(batches(DIFFERENT_REQUESTS, now_ns=int(START * 1e9)), random.Random(2))
     sequence = 0
     now = START
     first = 0
