@@ -73,8 +73,12 @@ def pipeline_of(trackers: Sequence[str], keep: float = 1.0) -> Pipeline:
     )
 
 
+Requests = Sequence[tuple[bytes, float]]
+"""Bodies, and when each was appended."""
+
+
 @cache
-def stream() -> list[tuple[bytes, float]]:
+def stream() -> Requests:
     return [(body, START + number * SECONDS_PER_REQUEST) for number, body in enumerate(incidents(MINUTES))]
 
 
@@ -82,26 +86,32 @@ def raise_error(component: str, error: BaseException) -> None:
     raise AssertionError(f"{component} raised") from error
 
 
-def findings_of(trackers: Sequence[str], cuts: set[int] | None = None, keep: float = 1.0) -> Noting:
-    """Feed the stream in groups that end at `cuts`; default: one request a group."""
+def findings_of(
+    trackers: Sequence[str], cuts: set[int] | None = None, keep: float = 1.0, requests: Requests | None = None
+) -> Noting:
+    """Feed the requests (default: the stream) in groups that end at `cuts`; default: one request a group."""
+    requests = requests or stream()
     task = TracesTask(pipeline_of(trackers, keep), raise_error)
     group: list[int] = []
-    for number in range(1, MINUTES + 1):
+    for number in range(1, len(requests) + 1):
         group.append(number)
-        if cuts is None or number in cuts or number == MINUTES:
-            _feed(task, group)
+        if cuts is None or number in cuts or number == len(requests):
+            _feed(task, requests, group)
             group = []
     return _noted(task)
 
 
-def findings_with_kills(trackers: Sequence[str], kills: set[int], path: Path) -> list[Finding]:
+def findings_with_kills(
+    trackers: Sequence[str], kills: set[int], path: Path, requests: Requests | None = None
+) -> list[Finding]:
     """As after kill -9 at `kills`; a checkpoint is taken at every third tick, and only what it holds counts."""
     found: list[Finding] = []
-    task, store = _start(trackers, path)
+    requests = requests or stream()
+    task, store = _start(trackers, path, requests)
     position, ticks = task.position, 0
-    while position < MINUTES:
+    while position < len(requests):
         position += 1
-        body, at = stream()[position - 1]
+        body, at = requests[position - 1]
         for _boundary in task.feed(decode([body]), [Stamp(position, at)]):
             ticks += 1
             if ticks % 3 == 0:
@@ -113,32 +123,32 @@ def findings_with_kills(trackers: Sequence[str], kills: set[int], path: Path) ->
         if position in kills:
             kills.remove(position)
             store.close()
-            task, store = _start(trackers, path)
+            task, store = _start(trackers, path, requests)
             position = task.position
     store.close()
     return found + _noted(task).findings
 
 
-def _start(trackers: Sequence[str], path: Path) -> tuple[TracesTask, Any]:
+def _start(trackers: Sequence[str], path: Path, requests: Requests) -> tuple[TracesTask, Any]:
     store = store_at(path)
     task = TracesTask(pipeline_of(trackers), raise_error)
     saved = store.load()
     task.resume(saved)
     again = range(saved.low_record, saved.position + 1)
     if again:
-        task.refill(decode([stream()[n - 1][0] for n in again]), [Stamp(n, stream()[n - 1][1]) for n in again])
+        task.refill(decode([requests[n - 1][0] for n in again]), [Stamp(n, requests[n - 1][1]) for n in again])
     task.restore(saved)
     return task, store
 
 
-def _feed(task: TracesTask, numbers: list[int]) -> None:
-    decoded = decode([stream()[number - 1][0] for number in numbers])
-    for _boundary in task.feed(decoded, [Stamp(number, stream()[number - 1][1]) for number in numbers]):
+def _feed(task: TracesTask, requests: Requests, numbers: list[int]) -> None:
+    decoded = decode([requests[number - 1][0] for number in numbers])
+    for _boundary in task.feed(decoded, [Stamp(number, requests[number - 1][1]) for number in numbers]):
         pass
 
 
 def _noted(task: TracesTask) -> Noting:
-    task.advance(START + MINUTES)
+    task.advance(START + 1000)
     noting = task.pipeline.exporters["noting"]
     assert isinstance(noting, Noting)
     return noting

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import random
 from collections import defaultdict
 from collections.abc import Iterator
+from pathlib import Path
 
 import msgspec
 import polars as pl
@@ -19,7 +21,15 @@ from otelbridge.semconv.measurements import ERROR_RATE, SERVICE_CALL
 from otelbridge.trackers.cascade import Cascade, Config
 from otelbridge.trackers.cascade.counts import count
 from tests.support.incidents import cascade
-from tests.trackers.conftest import START, Noting, pipeline_of, raise_error
+from tests.trackers.conftest import (
+    START,
+    Noting,
+    Requests,
+    findings_of,
+    findings_with_kills,
+    pipeline_of,
+    raise_error,
+)
 
 
 @pytest.mark.parametrize("requests_a_second", [20, 400])
@@ -46,6 +56,43 @@ def test_a_database_that_fails_is_named_as_the_root_of_what_follows(requests_a_s
     told = ("services", "calls", "first_to_fail", "seconds_after_first", "start")
     assert [resolved.contexts["cascade"][name] for name in told] == [raised.contexts["cascade"][name] for name in told]
     assert raised.trace_id in noting.traces
+
+
+@pytest.fixture(scope="module")
+def failing_database() -> Requests:
+    """Twenty requests a second of log time: twelve minutes of two services come in 36 s."""
+    return [(body, START + number / 20) for number, body in enumerate(cascade(12, range(8, 10)))]
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(failing_database: Requests) -> list[str]:
+    cuts = set(range(20, len(failing_database), 20))
+    return [str(finding) for finding in findings_of(["cascade"], cuts, requests=failing_database).findings]
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_any_cut_of_the_log_gives_the_same_cascade(
+    failing_database: Requests, uninterrupted: list[str], seed: int
+) -> None:
+    rng = random.Random(seed)
+    cuts = {rng.randrange(1, len(failing_database)) for _ in range(40)}
+
+    cut = findings_of(["cascade"], cuts, requests=failing_database)
+
+    assert len(uninterrupted) == 2
+    assert [str(finding) for finding in cut.findings] == uninterrupted
+
+
+@pytest.mark.parametrize("seed", [3, 4])
+def test_kills_at_any_point_give_the_same_cascade(
+    failing_database: Requests, uninterrupted: list[str], seed: int, tmp_path: Path
+) -> None:
+    rng = random.Random(seed)
+    kills = {rng.randrange(1, len(failing_database)) for _ in range(8)}
+
+    killed = findings_with_kills(["cascade"], kills, tmp_path / "state.sqlite", failing_database)
+
+    assert [str(finding) for finding in killed] == uninterrupted
 
 
 NAMES = st.sampled_from([None, "", "shop", "stock"])
