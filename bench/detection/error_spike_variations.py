@@ -117,10 +117,7 @@ def _two_to_four(plan: Plan) -> None:
 
 def _spike_while_wandering(plan: Plan) -> None:
     plan.error_rate *= np.exp(wander(plan, 0.2, 10 * MINUTE))
-    start, length = plan.moment(), plan.minutes(60, 120)
-    plan.error_rate[start : start + length] *= plan.random.uniform(4, 6)
-    np.minimum(plan.error_rate, 0.95, out=plan.error_rate)
-    plan.changes.append((start, start + length))
+    plan.lift(plan.moment(), plan.minutes(60, 120), plan.random.uniform(4, 6))
 
 
 def _any_rate(plan: Plan) -> None:

@@ -61,6 +61,12 @@ class Plan:
         self.raise_to(start, length, min(0.95, self.base * ratio))
         self.changes.append((start, min(start + length, self.seconds)))
 
+    def lift(self, start: int, length: int, ratio: float) -> None:
+        """A multiple of whatever the rate is, for a while: a change that is to be found."""
+        self.error_rate[start : start + length] *= ratio
+        np.minimum(self.error_rate, 0.95, out=self.error_rate)
+        self.changes.append((start, start + length))
+
 
 @dataclass(frozen=True, slots=True)
 class Stream:
@@ -169,10 +175,7 @@ def _blip_then_spike(plan: Plan) -> None:
 
 def _jittery_spike(plan: Plan) -> None:
     plan.error_rate *= np.exp(wander(plan, 0.15, 5 * MINUTE))
-    start, length = plan.moment(), plan.minutes(45, 90)
-    plan.error_rate[start : start + length] *= plan.random.uniform(4, 7)
-    np.minimum(plan.error_rate, 0.95, out=plan.error_rate)
-    plan.changes.append((start, start + length))
+    plan.lift(plan.moment(), plan.minutes(45, 90), plan.random.uniform(4, 7))
 
 
 def _quiet(plan: Plan) -> None:

@@ -6,8 +6,9 @@ traces is a few thousand rows and asks a dozen such questions. On arrays each of
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +21,7 @@ from otelbridge.core.arrays import to_arrow
 Integers = npt.NDArray[np.int64]
 Hashes = npt.NDArray[np.uint64]
 Flags = npt.NDArray[np.bool_]
+ValueT = TypeVar("ValueT", bound=Hashable)
 
 _ODD = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio: multiplying by it spreads neighbouring numbers
 _SHIFT = np.uint64(29)
@@ -86,6 +88,19 @@ def group_values(columns: Sequence[pl.Series]) -> Groups:
 def _codes(encoded: pa.DictionaryArray) -> Hashes:
     codes: Hashes = encoded.indices.to_numpy().astype(np.uint64)
     return codes
+
+
+def distinct_rows(frame: pl.DataFrame) -> tuple[list[tuple[Any, ...]], Integers]:
+    """The different rows of a frame, in order of appearance, and which of them each row is; told apart by a hash."""
+    groups = number(frame.hash_rows().to_numpy())
+    return frame[as_index(groups.first)].rows(), groups.of_row
+
+
+def distinct(values: Iterable[ValueT]) -> tuple[list[ValueT], Integers]:
+    """The different values, in order of appearance, and which of them each value is."""
+    place_of: dict[ValueT, int] = {}
+    places = [place_of.setdefault(value, len(place_of)) for value in values]
+    return [*place_of], np.array(places, np.int64)
 
 
 def mix(*parts: npt.NDArray[np.integer] | npt.NDArray[np.bool_] | int) -> Hashes:

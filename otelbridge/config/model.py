@@ -201,6 +201,11 @@ class Configured:
     config: ComponentConfig
 
 
+def watched_by(trackers: Iterable[Configured]) -> frozenset[str]:
+    """Names of the measurements that any of these trackers sees."""
+    return frozenset[str]().union(*(tracker.spec.watches(tracker.config) for tracker in trackers))
+
+
 @dataclass(frozen=True, slots=True)
 class PipelinePlan:
     """One pipeline with its components resolved, in order."""

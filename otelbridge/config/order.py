@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from otelbridge.config.columns import scalars
 from otelbridge.config.document import Mapping
-from otelbridge.config.model import Configured, PipelinePlan
+from otelbridge.config.model import Configured, PipelinePlan, watched_by
 from otelbridge.config.pipelines import GROUPING
 from otelbridge.config.reading import Found, locate
 from otelbridge.config.report import Path, Report, some_of
@@ -35,7 +35,7 @@ class Order:
     def check(self, plans: Iterable[PipelinePlan]) -> None:
         """What needs whole traces and stands too early is told with the pipelines; here it is what stands too late."""
         for plan in plans:
-            watched = frozenset[str]().union(*(tracker.spec.watches(tracker.config) for tracker in plan.trackers))
+            watched = watched_by(plan.trackers)
             before: list[str] = []
             for processor in plan.processors if plan.signal is Signal.TRACES else ():  # others must have none
                 if GROUPING in before:

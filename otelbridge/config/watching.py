@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from otelbridge.config import document
 from otelbridge.config.columns import scalars
-from otelbridge.config.model import Catalogue, Configured, PipelinePlan
+from otelbridge.config.model import Catalogue, Configured, PipelinePlan, watched_by
 from otelbridge.config.problems import did_you_mean
 from otelbridge.config.reading import Found, locate
 from otelbridge.config.report import Path, Report, listed, some_of
@@ -63,7 +63,7 @@ class Watching:
 
     def _check_counted_once(self, plan: PipelinePlan) -> None:
         """Two processors that measure the same make two values of every span."""
-        watched = frozenset[str]().union(*(tracker.spec.watches(tracker.config) for tracker in plan.trackers))
+        watched = watched_by(plan.trackers)
         makers_of: dict[str, tuple[int, ...]] = {}
         for index, processor in enumerate(plan.processors):
             for name in sorted(watched & processor.spec.measures(processor.config)):

@@ -95,6 +95,8 @@ WIRE_COLUMNS: tuple[Column, ...] = (
     Column(RAW, pl.Binary, "", "the protobuf bytes of the span as received: what an exporter reads"),
 )
 
+STATUS_ERROR = 2  # of the column `status`
+
 DERIVED_COLUMNS: tuple[Column, ...] = (
     Column("duration_ms", pl.Float64, "ms", "end - start; 0 where the end lies before the start"),
     Column("is_segment", pl.Boolean, "", "local root: no parent, or a parent in another process"),

@@ -8,7 +8,7 @@ from functools import partial
 
 import polars as pl
 
-from otelbridge.config.model import Configured
+from otelbridge.config.model import Configured, watched_by
 from otelbridge.core import schema
 from otelbridge.core.batch import Batch
 from otelbridge.core.component import BuildContext, Exporter, Processor
@@ -121,7 +121,7 @@ def build(
     made_before = {column.name: column.dtype for item in processors[:position] for column in item.spec.adds}
     carried = [name for name in carried if name not in made_later]
 
-    watched = frozenset[str]().union(*(item.spec.watches(item.config) for item in trackers))
+    watched = watched_by(trackers)
 
     def step(item: Configured) -> Step:
         return Step(item.id, item.spec.build(item.config, BuildContext(item.id, folder, watched)))

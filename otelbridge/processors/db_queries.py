@@ -29,7 +29,6 @@ from otelbridge.semconv.statements import analyse
 
 # Names that differ only in age: stable conventions say db.system.name, and renamed two products on the way.
 RENAMED_SYSTEMS = {"mssql": "microsoft.sql_server", "oracle": "oracle.db"}
-FAILED = 2  # status
 MAX_BREADCRUMBS_PER_TRACE = 20  # Sentry shows 100 for a transaction; other components have something to say too
 
 
@@ -61,7 +60,9 @@ class DbQueries(Processor):
         ]
         batch = batch.with_spans(with_series(spans, added))
         if self._is_watched:
-            rows = np.flatnonzero(is_query & (spans["status"].to_numpy() != FAILED))  # a failure may be quick
+            rows = np.flatnonzero(
+                is_query & (spans["status"].to_numpy() != schema.STATUS_ERROR)
+            )  # a failure may be quick
             durations = measured(DB_QUERY_DURATION, batch.spans, rows, duration_ms[rows])
             batch = batch.add_measurements(DB_QUERY_DURATION.name, durations)
         return batch

@@ -19,7 +19,7 @@ import polars as pl
 from pydantic import Field, model_validator
 
 from otelbridge.analysis.frames import with_series
-from otelbridge.analysis.grouping import Flags, Integers, as_index, flags, number, taken
+from otelbridge.analysis.grouping import Flags, Integers, as_index, distinct, distinct_rows, flags, taken
 from otelbridge.analysis.intervals import Floats
 from otelbridge.analysis.nested_calls import are_calls
 from otelbridge.core import schema
@@ -160,12 +160,9 @@ def _with_openinference_event(spans: pl.DataFrame) -> Integers:
 
 def _providers(spans: pl.DataFrame, rows: Integers) -> tuple[pl.Series, Integers]:
     """Names of providers (String, each once), and which of them each of these calls asked."""
-    told = taken(spans, (PROVIDER, MODEL), rows)
-    groups = number(told.hash_rows().to_numpy())
-    names = [provider_of_call(*one) for one in told[as_index(groups.first)].iter_rows()]
-    distinct = list(dict.fromkeys(names))
-    place = np.array([distinct.index(name) for name in names], np.int64)
-    return pl.Series(distinct, dtype=pl.String), place[groups.of_row]
+    told, told_by = distinct_rows(taken(spans, (PROVIDER, MODEL), rows))
+    names, places = distinct(provider_of_call(*one) for one in told)
+    return pl.Series(names, dtype=pl.String), places[told_by]
 
 
 def _are_counted(spans: pl.DataFrame, rows: Integers, providers: Integers) -> Flags:

@@ -270,31 +270,28 @@ def test_environments_have_cascades_of_their_own() -> None:
     assert said(split) == []
 
 
-@given(st.sets(st.integers(1, SECONDS - 1), max_size=3))
-def test_a_restored_detector_says_the_same(kills: set[int]) -> None:
-    failing = {"store": (START, 0.8), "stock": (START + 3, 0.7), "shop": (START + 6, 0.6)}
-    stream = _stream(failing)
+def said_with_kills(stream: Any, kills: set[int]) -> list[dict[str, Any]]:
+    """What is said if another detector takes over at these seconds."""
     events, detector = [], CascadeDetector()
     for second, (calls, outcomes) in enumerate(stream):
         if second in kills:
             state, detector = detector.snapshot(), CascadeDetector()
             detector.restore(state)
         events += detector.update(calls, outcomes)
+    return events
 
-    assert events == said(stream)
+
+@given(st.sets(st.integers(1, SECONDS - 1), max_size=3))
+def test_a_restored_detector_says_the_same(kills: set[int]) -> None:
+    failing = {"store": (START, 0.8), "stock": (START + 3, 0.7), "shop": (START + 6, 0.6)}
+    stream = _stream(failing)
+    assert said_with_kills(stream, kills) == said(stream)
 
 
 @given(st.sets(st.integers(START - 5, SECONDS - 1), max_size=3))
 def test_a_restored_detector_corrects_the_same(kills: set[int]) -> None:
     stream = _stream_of_chat()
-    events, detector = [], CascadeDetector()
-    for second, (calls, outcomes) in enumerate(stream):
-        if second in kills:
-            state, detector = detector.snapshot(), CascadeDetector()
-            detector.restore(state)
-        events += detector.update(calls, outcomes)
-
-    assert events == said(stream)
+    assert said_with_kills(stream, kills) == said(stream)
 
 
 def _stream_of_chat(known: dict[str, Any] = {}) -> Any:  # noqa: B006 # made once for all examples

@@ -6,6 +6,8 @@ from hypothesis import strategies as st
 from otelbridge.analysis.grouping import (
     MISSING,
     as_index,
+    distinct,
+    distinct_rows,
     find,
     flags,
     group_rows,
@@ -88,3 +90,18 @@ def test_values_are_told_apart_however_many_combinations_there_could_be() -> Non
 def test_a_key_is_found_at_its_first_place(keys: list[int], among: list[int]) -> None:
     places = find(np.array(keys, np.uint64), np.array(among, np.uint64))
     assert places.tolist() == [among.index(key) if key in among else MISSING for key in keys]
+
+
+@given(st.lists(st.sampled_from([None, "", "a", "b"])))
+def test_different_values_stand_once_and_each_value_knows_its_own(values: list[str | None]) -> None:
+    different, places = distinct(values)
+    assert different == list(dict.fromkeys(values))
+    assert [different[place] for place in places.tolist()] == values
+
+
+@given(st.lists(st.tuples(st.sampled_from([None, "", "a"]), st.sampled_from([None, "a", "a long name of a model"]))))
+def test_different_rows_stand_once_and_each_row_knows_its_own(rows: list[tuple[str | None, str | None]]) -> None:
+    frame = pl.DataFrame(rows, schema={"one": pl.String, "other": pl.String}, orient="row")
+    different, places = distinct_rows(frame)
+    assert different == list(dict.fromkeys(rows))
+    assert [different[place] for place in places.tolist()] == rows

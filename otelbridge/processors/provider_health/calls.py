@@ -8,7 +8,17 @@ import msgspec
 import numpy as np
 import polars as pl
 
-from otelbridge.analysis.grouping import Flags, Integers, as_index, flags, group_values, integers, number, taken
+from otelbridge.analysis.grouping import (
+    Flags,
+    Integers,
+    as_index,
+    distinct,
+    distinct_rows,
+    flags,
+    group_values,
+    integers,
+    taken,
+)
 from otelbridge.analysis.intervals import Floats
 from otelbridge.analysis.nested_calls import are_calls
 from otelbridge.core import schema
@@ -39,8 +49,6 @@ _USAGE = (
 )
 SIGNALS = (*_KINDS, *_USAGE)
 """Columns that tell whether a span is a call."""
-
-FAILED = 2  # status
 
 
 def mark(spans: pl.DataFrame) -> pl.Series:
@@ -112,12 +120,13 @@ class Calls:
 
 def counted(spans: pl.DataFrame) -> Calls | None:
     """The calls of whole traces, each once; None if there are none."""
-    candidates, reports = _candidates(spans), _reports(spans)
+    candidates, reports = _candidates(spans), _marked(spans, Role.REPORT)
     rows = np.concatenate((candidates, reports))
     if not rows.size:
         return None
     asked, asked_by = _asked(spans, rows)
-    is_call = are_calls(spans, candidates, _providers(asked)[asked_by[: len(candidates)]])
+    _, provider_of = distinct(provider for _, provider, _ in asked)
+    is_call = are_calls(spans, candidates, provider_of[asked_by[: len(candidates)]])
     is_told = _have_no_call(spans, reports, candidates[is_call])
     places = np.flatnonzero(np.concatenate((is_call, is_told)))
     if not places.size:
@@ -125,7 +134,7 @@ def counted(spans: pl.DataFrame) -> Calls | None:
     places = places[_by_end(spans, rows[places])]
     rows, is_by_hand = rows[places], places >= len(candidates)
     index = as_index(rows)
-    succeeded = spans["status"].to_numpy()[rows] != FAILED
+    succeeded = spans["status"].to_numpy()[rows] != schema.STATUS_ERROR
     latency_ms = spans["duration_ms"].to_numpy()[rows]
     if is_by_hand.any():
         told_ms = spans[TOLD_LATENCY][index]
@@ -137,17 +146,8 @@ def counted(spans: pl.DataFrame) -> Calls | None:
 
 def _asked(spans: pl.DataFrame, rows: Integers) -> tuple[list[Asked], Integers]:
     """Whom these calls asked for which model: what there is, and which of it each call has."""
-    told = taken(spans, (ENVIRONMENT, PROVIDER, MODEL), rows)
-    groups = number(told.hash_rows().to_numpy())
-    distinct = told[as_index(groups.first)].rows()
-    asked = [(environment, provider_of_call(name, model), model) for environment, name, model in distinct]
-    return asked, groups.of_row
-
-
-def _providers(asked: list[Asked]) -> Integers:
-    """A number for each provider."""
-    numbers: dict[str | None, int] = {}
-    return np.array([numbers.setdefault(provider, len(numbers)) for _, provider, _ in asked], np.int64)
+    told, told_by = distinct_rows(taken(spans, (ENVIRONMENT, PROVIDER, MODEL), rows))
+    return [(environment, provider_of_call(name, model), model) for environment, name, model in told], told_by
 
 
 def _by_end(spans: pl.DataFrame, rows: Integers) -> Integers:
@@ -163,15 +163,15 @@ def _by_end(spans: pl.DataFrame, rows: Integers) -> Integers:
     return order
 
 
-def _reports(spans: pl.DataFrame) -> Integers:
-    """Rows in which applications tell of a call by hand."""
+def _marked(spans: pl.DataFrame, role: Role) -> Integers:
+    """Rows that `mark` gave this role."""
     if spans[CALL].null_count() == spans.height:
         return np.empty(0, np.int64)
-    return np.flatnonzero(flags(spans[CALL] == Role.REPORT))
+    return np.flatnonzero(flags(spans[CALL] == role))
 
 
 def _have_no_call(spans: pl.DataFrame, rows: Integers, calls: Integers) -> Flags:
-    """Which of these rows are of traces without a call."""
+    """Which of these rows, in which applications tell of a call by hand, are of traces without a call."""
     if not rows.size:
         return np.empty(0, np.bool_)
     traces = set(spans[schema.TRACE_ID][as_index(calls)].to_list())
@@ -181,10 +181,7 @@ def _have_no_call(spans: pl.DataFrame, rows: Integers, calls: Integers) -> Flags
 def _candidates(spans: pl.DataFrame) -> Integers:
     """Rows that may be calls: those that `llm_cost` counts, or that `mark` found."""
     if _STATUS not in spans.columns:
-        marks = spans[CALL]
-        if marks.null_count() == spans.height:
-            return np.empty(0, np.int64)
-        return np.flatnonzero(flags(marks == Role.CALL))
+        return _marked(spans, Role.CALL)
     statuses = spans[_STATUS]
     if statuses.null_count() == spans.height:
         return np.empty(0, np.int64)

@@ -16,6 +16,7 @@ from otelbridge.analysis.grouping import (
     Hashes,
     Integers,
     as_index,
+    distinct,
     find,
     flags,
     mix,
@@ -24,11 +25,10 @@ from otelbridge.analysis.grouping import (
 )
 from otelbridge.core.arrays import is_present, items
 from otelbridge.core.measurements import COUNT, RELEASE, SERVICE, TIME, VALUE
-from otelbridge.core.schema import ORIGIN, PARENT_SPAN_ID, SPAN_ID, TRACE_ID
+from otelbridge.core.schema import ORIGIN, PARENT_SPAN_ID, SPAN_ID, STATUS_ERROR, TRACE_ID
 from otelbridge.semconv.measurements import ERROR_RATE, SERVICE_CALL
 
 SERVER, CLIENT, PRODUCER, CONSUMER = 2, 3, 4, 5
-FAILED = 2  # status
 SERVER_ERROR = 500  # the lowest status of HTTP that is the server's fault
 NANOSECONDS = 1_000_000_000
 
@@ -54,11 +54,10 @@ def outcomes(spans: pl.DataFrame, endings: Endings) -> pl.DataFrame:
     """Rows of `error.rate`: the operations of one service that ended alike in one second."""
     rows = np.flatnonzero(_are_operations(spans))
     failed = np.flatnonzero(endings.failed[rows])
-    errors = _classes_of_errors(spans, rows[failed])
-    names: list[str | None] = [None, *dict.fromkeys(errors)]
-    place_of = {name: place for place, name in enumerate(names)}
+    errors, error_of = distinct(_classes_of_errors(spans, rows[failed]))
+    names = [None, *errors]
     places = np.zeros(len(rows), np.int64)
-    places[failed] = [place_of[name] for name in errors]
+    places[failed] = 1 + error_of
     counted = _Counted(spans, endings, rows, places)
     told = [names[place] for place in places[counted.last].tolist()]
     return counted.frame(ERROR_RATE.keys, {"error.type": pl.Series(told, dtype=pl.String)})
@@ -97,7 +96,7 @@ def calls_of_services(traces: pl.DataFrame) -> pl.DataFrame | None:
     if not len(served):
         return None
     peers = services[as_index(served)]
-    failed = traces["status"].to_numpy() == FAILED
+    failed = traces["status"].to_numpy() == STATUS_ERROR
     failed[callers] |= failed[served]
     counted = _Counted(traces, Endings(traces, failed), callers, text_codes(peers))
     return counted.frame(SERVICE_CALL.keys, {"peer": peers[as_index(counted.last)]})
@@ -137,7 +136,7 @@ class _Counted:
 
 def have_failed(spans: pl.DataFrame) -> Flags:
     """Which spans say so, or answered with a status that says so."""
-    failed: Flags = spans["status"].to_numpy() == FAILED
+    failed: Flags = spans["status"].to_numpy() == STATUS_ERROR
     codes = spans["http.response.status_code"]
     if codes.null_count() < spans.height:
         is_server_error = (items(codes).values >= SERVER_ERROR) & is_present(codes)

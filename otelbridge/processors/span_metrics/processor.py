@@ -25,6 +25,7 @@ from otelbridge.semconv.measurements import ERROR_RATE, HTTP_ROUTE_DURATION, MCP
 
 _TOOL_CALL = "tools/call"  # the method of the Model Context Protocol
 _OUTCOMES = frozenset({ERROR_RATE.name, SERVICE_CALL.name})
+_OWN = _OUTCOMES | {HTTP_ROUTE_DURATION.name, MCP_CALL_DURATION.name}
 
 
 class SpanMetrics(Processor):
@@ -36,21 +37,26 @@ class SpanMetrics(Processor):
 
     def process(self, batch: Batch) -> Batch:
         """Measures what a span tells by itself."""
-        spans, failed = batch.spans, have_failed(batch.spans)
-        if HTTP_ROUTE_DURATION.name in self._watched:
-            batch = batch.add_measurements(HTTP_ROUTE_DURATION.name, _requests(spans, failed))
-        if MCP_CALL_DURATION.name in self._watched:
-            batch = batch.add_measurements(MCP_CALL_DURATION.name, _tool_calls(spans, failed))
-        if not self._watched.isdisjoint(_OUTCOMES):
-            batch = self._with_outcomes(batch, Endings(spans, failed))
+        if not self._watched.isdisjoint(_OWN):
+            batch = self._with_own(batch, have_failed(batch.spans))
         for one in self._custom:
-            batch = batch.add_measurements(one.name, _of_attribute(one, spans))
+            batch = batch.add_measurements(one.name, _of_attribute(one, batch.spans))
         return batch
 
     def process_traces(self, batch: Batch) -> Batch:
         """Measures what only the whole trace tells: which service called which."""
         if SERVICE_CALL.name in self._watched:
             return batch.add_measurements(SERVICE_CALL.name, calls_of_services(batch.spans))
+        return batch
+
+    def _with_own(self, batch: Batch, failed: Flags) -> Batch:
+        spans = batch.spans
+        if HTTP_ROUTE_DURATION.name in self._watched:
+            batch = batch.add_measurements(HTTP_ROUTE_DURATION.name, _requests(spans, failed))
+        if MCP_CALL_DURATION.name in self._watched:
+            batch = batch.add_measurements(MCP_CALL_DURATION.name, _tool_calls(spans, failed))
+        if not self._watched.isdisjoint(_OUTCOMES):
+            batch = self._with_outcomes(batch, Endings(spans, failed))
         return batch
 
     def _with_outcomes(self, batch: Batch, endings: Endings) -> Batch:
@@ -106,8 +112,5 @@ SPEC = ComponentSpec(
     summary="Measures durations, error rates and calls between services on all spans, for trackers to watch",
     reads=_reads,
     carries=lambda _config: frozenset({SERVICE, ENVIRONMENT, RELEASE}),
-    measures=lambda config: frozenset(
-        {HTTP_ROUTE_DURATION.name, MCP_CALL_DURATION.name, ERROR_RATE.name, SERVICE_CALL.name}
-        | {one.name for one in config.custom}
-    ),
+    measures=lambda config: _OWN | {one.name for one in config.custom},
 )

@@ -49,6 +49,5 @@ def finding(said: Mapping[str, Any], values: tuple[str | None, ...], example: Ex
 
 def _summary(said: Mapping[str, Any]) -> str:
     """How often, and how often normally."""
-    normal = f"{said['baseline']:.2%}" if said["baseline"] < 0.1 else f"{said['baseline']:.0%}"
-    rate = f"{said['rate']:.2%}" if said["rate"] < 0.1 else f"{said['rate']:.0%}"
+    rate, normal = (f"{share:.2%}" if share < 0.1 else f"{share:.0%}" for share in (said["rate"], said["baseline"]))
     return f"{rate} of its operations, normally {normal}"
