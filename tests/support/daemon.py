@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -40,16 +41,19 @@ def wait_until(condition: Callable[[], Any], what: str, seconds: float = PATIENC
         time.sleep(0.02)
 
 
-def free_port() -> int:
-    """A port that nobody uses and that no outgoing connection will get."""
-    while True:
-        port = random.SystemRandom().choice(PORTS)
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
+def free_ports(count: int) -> list[int]:
+    """Different ports that nobody uses and that no outgoing connection will get."""
+    candidates = random.SystemRandom().sample(PORTS, len(PORTS))
+    return list(islice(filter(_is_free, candidates), count))
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 class Metrics:
@@ -83,7 +87,7 @@ class Daemon:
 
     def __init__(self, folder: Path, dsn: str, **changes: Any) -> None:
         """`changes` are values by dotted path, with `__` for the dots: service__storage__log="memory"."""
-        self.grpc_port, self.http_port, self.admin_port = free_port(), free_port(), free_port()
+        self.grpc_port, self.http_port, self.admin_port = free_ports(3)
         self.folder = folder
         self.data = folder / "data"
         self.config = configuration(self, dsn, changes)
